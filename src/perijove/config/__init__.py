@@ -1,0 +1,1 @@
+"""Typed settings: read, checked, every mistake reported at once."""

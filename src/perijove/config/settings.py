@@ -1,0 +1,232 @@
+"""The settings of the TOML file, section by section. Every field is documented in docs/reference/settings.md (generated).
+
+Sections of plugins ([spawner], [authenticator]) are kept raw here but for `use`, and decoded by the plugin's own type.
+In every limit 0 means "no limit". Durations are seconds as a number, or text such as "30s", "15m", "8h", "14d".
+"""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+Duration = Annotated[float, Meta(ge=0, description="duration")]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all sections: unknown keys are mistakes."""
+
+
+class Secret(Section):
+    """Where a secret comes from: exactly one of `env` (a variable's name), `file` (a path) or `value` (in the file itself: for tests)."""
+
+    env: str | None = None
+    file: str | None = None
+    value: str | None = None
+
+
+class HubSection(Section):
+    """The hub itself."""
+
+    listen: str = "127.0.0.1:8081"
+    """Where the hub listens for proxies and servers: host:port."""
+    connect_url: str = ""
+    """How servers reach the hub, if not at http://{listen}: scheme://host:port."""
+    base_url: str = "/"
+    """The path below which all of Perijove lives; begins and ends with a slash."""
+    public_url: str = ""
+    """The address people type, scheme://host[:port]; empty: taken from each request."""
+    state_dir: str = ""
+    """Where database, keys and logs are kept; empty: beside the configuration file, or the platform's place."""
+    runtime_dir: str = ""
+    """Short path for sockets; empty: chosen."""
+    cookie_secret: Secret | None = None
+    """The master secret shared by all replicas, at least 32 characters; without it one is made in state_dir."""
+    crypt_keys: tuple[Secret, ...] = ()
+    """Keys for secrets at rest, the newest first; without them one is derived from the master secret."""
+    default_url: str = ""
+    """Where people land after signing in; empty: their server if it runs, else the home page."""
+    redirect_to_server: bool = True
+    """After signing in, go on to start the default server."""
+    shutdown_on_sign_out: bool = False
+    """Signing out stops the person's servers."""
+    session_age: Duration = 14 * 86400.0
+    """How long a sign-in lasts."""
+    refresh_age: Duration = 300.0
+    """How often a signed-in person is checked again with the authenticator; 0: never."""
+    oauth_token_age: Duration = 14 * 86400.0
+    """How long a server's or service's OAuth token lasts."""
+    token_max_age: Duration = 0.0
+    """The longest life of a token made by request."""
+    page_default: Annotated[int, Meta(ge=1)] = 50
+    page_max: Annotated[int, Meta(ge=1)] = 200
+    health_insecure_warning: bool = True
+    """Warn on the sign-in page when it was reached without TLS from another machine."""
+
+
+class ProxySection(Section):
+    """The public door."""
+
+    listen: str = "127.0.0.1:8000"
+    """Where people come in: host:port, or unix:/path."""
+    hubs: tuple[str, ...] = ()
+    """Hub addresses for a proxy that runs alone; empty: the hub of this file."""
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    token: Secret | None = None
+    """Shared secret between proxies and hubs; without it one is derived from the master secret."""
+    state_file: str = ""
+    """Where the last route table is kept; empty: in state_dir."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) of load balancers whose X-Forwarded-… headers are believed."""
+    tls_cert: str = ""
+    tls_key: str = ""
+    admin_listen: str = ""
+    """Status and metrics of the proxy: host:port or unix:/path; empty: none."""
+    access_log: bool = False
+
+
+class StoreSection(Section):
+    """The database."""
+
+    url: str | Secret = ""
+    """sqlite:///path or postgresql://user:password@host/name; empty: perijove.sqlite in state_dir."""
+    pool_size: Annotated[int, Meta(ge=1)] = 8
+    """Connections of each hub to PostgreSQL."""
+
+
+class AccessSection(Section):
+    """Who may sign in. Nobody is allowed by default; deny rules always win."""
+
+    allow_all: bool = False
+    allowed_users: tuple[str, ...] = ()
+    allowed_groups: tuple[str, ...] = ()
+    allow_existing_users: bool = False
+    blocked_users: tuple[str, ...] = ()
+    blocked_groups: tuple[str, ...] = ()
+    admin_users: tuple[str, ...] = ()
+    admin_groups: tuple[str, ...] = ()
+
+
+class LimitsSection(Section):
+    """How much at once, and how long. 0 lifts a limit."""
+
+    concurrent_starts: Count = 100
+    active_servers: Count = 0
+    active_servers_per_user: Count = 0
+    named_servers: bool = True
+    """Whether people may have servers beside their default one."""
+    named_servers_per_user: Count = 0
+    start_timeout: Duration = 60.0
+    """How long a spawner may take to bring a server up; a batch queue needs hours."""
+    ready_timeout: Duration = 60.0
+    """How long a server that is up may take to answer."""
+    stop_grace: Duration = 15.0
+    """How long a server may take to end before it is forced."""
+    stop_timeout: Duration = 60.0
+    hook_timeout: Duration = 30.0
+    """How long a hook or another plugin call may take."""
+    api_wait: Duration = 10.0
+    """How long an API call that starts or stops a server waits before it answers 202."""
+    sign_in_failures: Count = 10
+    """Failed sign-ins of one name or one address within sign_in_window before it has to wait."""
+    sign_in_window: Duration = 900.0
+
+
+class CullSection(Section):
+    """Stopping what nobody uses."""
+
+    idle_after: Duration = 0.0
+    """Stop a server after this long without activity; 0: never."""
+    max_age: Duration = 0.0
+    """Stop a server when it is this old, busy or not; 0: never."""
+    every: Duration = 60.0
+    poll_every: Duration = 15.0
+    """How often running servers are looked after."""
+
+
+class LogSection(Section):
+    level: str = "info"
+    format: str = "auto"
+    """json, console, or auto: console on a terminal."""
+    audit_keep: Duration = 365 * 86400.0
+    """How long the audit log is kept in the database; 0: for ever."""
+
+
+class MetricsSection(Section):
+    authenticate: bool = True
+    """Ask for a token with the scope read:metrics."""
+    prefix: str = "jupyterhub_"
+
+
+class ServiceEntry(Section):
+    """A program that uses the API: [[services]]."""
+
+    name: str
+    url: str = ""
+    api_token: Secret | str | None = None
+    admin: bool = False
+    display: bool = True
+    info: dict[str, Any] = field(default_factory=dict)
+    oauth_no_confirm: bool = False
+    oauth_client_id: str = ""
+    oauth_redirect_uri: str = ""
+    oauth_client_allowed_scopes: tuple[str, ...] = ()
+
+
+class RoleEntry(Section):
+    """A named set of scopes and who holds it: [[roles]]."""
+
+    name: str
+    description: str = ""
+    scopes: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+
+class GroupEntry(Section):
+    """[[groups]]"""
+
+    name: str
+    users: tuple[str, ...] = ()
+    properties: dict[str, Any] = field(default_factory=dict)
+
+
+class UserEntry(Section):
+    """[[users]]: exists from the start, whether or not the person ever signed in."""
+
+    name: str
+    admin: bool = False
+    groups: tuple[str, ...] = ()
+
+
+class ProfileEntry(Section):
+    """[[profiles]]: a prepared choice on the start page."""
+
+    name: str
+    display_name: str = ""
+    description: str = ""
+    default: bool = False
+    groups: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class Settings(Section):
+    """The whole file."""
+
+    hub: HubSection = field(default_factory=HubSection)
+    proxy: ProxySection = field(default_factory=ProxySection)
+    store: StoreSection = field(default_factory=StoreSection)
+    authenticator: dict[str, Any] = field(default_factory=lambda: {"use": "accounts"})
+    spawner: dict[str, Any] = field(default_factory=lambda: {"use": "local"})
+    access: AccessSection = field(default_factory=AccessSection)
+    limits: LimitsSection = field(default_factory=LimitsSection)
+    cull: CullSection = field(default_factory=CullSection)
+    log: LogSection = field(default_factory=LogSection)
+    metrics: MetricsSection = field(default_factory=MetricsSection)
+    services: tuple[ServiceEntry, ...] = ()
+    roles: tuple[RoleEntry, ...] = ()
+    groups: tuple[GroupEntry, ...] = ()
+    users: tuple[UserEntry, ...] = ()
+    profiles: tuple[ProfileEntry, ...] = ()
+    custom_scopes: dict[str, str] = field(default_factory=dict)
+    """custom:… scope -> description."""

@@ -1,0 +1,36 @@
+"""What every use case is given: the ports, and the settings they need."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from perijove.config.settings import Settings
+from perijove.domain.environment import HubAddresses
+from perijove.domain.options import Profile
+from perijove.ports.authenticator import Authenticator
+from perijove.ports.clock import Clock
+from perijove.ports.observer import AuditEvent, Observer
+from perijove.ports.secrets import Secrets
+from perijove.ports.spawner import Spawner
+from perijove.ports.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """`replica` names this process among the replicas (host:pid:random). `observers` are told of transitions and audit events."""
+
+    replica: str
+    settings: Settings
+    addresses: HubAddresses
+    store: Store
+    clock: Clock
+    secrets: Secrets
+    spawner: Spawner
+    authenticator: Authenticator
+    observers: Sequence[Observer] = ()
+    profiles: Sequence[Profile] = ()
+    custom_scopes: Mapping[str, str] = field(default_factory=dict)
+
+    def audit(self, event: AuditEvent) -> None:
+        """Tell all observers."""
+        for observer in self.observers:
+            observer.audit(event)

@@ -1,0 +1,1 @@
+"""Interfaces to the world outside the hub, one a file."""

@@ -1,0 +1,136 @@
+"""Where servers run. A spawner knows one kind of place; it never sees database rows, requests or the hub.
+
+All methods are async; blocking libraries go to a thread. Every call is given a time limit by the hub and may be cancelled
+at any await. Any method may be called by another hub replica than the one that started the server, after any crash.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from perijove.domain.options import OptionField
+from perijove.domain.server import JsonObject, ServerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handle:
+    """Names one attempt of one server. `state` is the last checkpoint the spawner yielded (None: it yielded none)."""
+
+    server_id: ServerId
+    user_name: str
+    server_name: str
+    start_id: str
+    state: JsonObject | None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """`env` is the whole hub-made environment (JUPYTERHUB_…), complete but for JUPYTERHUB_SERVICE_URL, which the spawner
+    adds because it alone knows the bind address: bind URL + `prefix` (domain/environment.py: service_url).
+    `handle.state` is not None when an earlier run of this same attempt got that far: pick up what exists.
+    """
+
+    handle: Handle
+    prefix: str
+    env: Mapping[str, str]
+    options: JsonObject = field(default_factory=dict)
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Must survive: in the database before the spawner is asked to go on. Yield it BEFORE the side effect it announces."""
+
+    state: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """News for the person who waits. `percent` 0 to 100, or None."""
+
+    message: str
+    percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The process is up (perhaps not answering yet) and will be reached here. Ends the start.
+
+    "http://host:port", "https://host:port" or "http+unix://%2Fpath%2Fto%2Fsocket". `state`: final state, kept if not None.
+    """
+
+    url: str
+    state: JsonObject | None = None
+
+
+StartEvent = Checkpoint | Progress | Address
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """It runs; `address` if it has one by now (None: unchanged or not known yet)."""
+
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """It exists but has not begun (waits in a batch queue)."""
+
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """It has ended. `exit_code` negative for a signal. `message` is for the person ("killed: out of memory")."""
+
+    exit_code: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The place could not be asked. Never taken for dead."""
+
+    message: str
+
+
+Status = Running | Pending | Exited | Unclear
+
+
+class Spawner(Protocol):
+    def start(self, request: StartRequest) -> AsyncIterator[StartEvent]:
+        """Start one server and yield how it goes; the last event is an Address.
+
+        Called again for the same `start_id` after a crash, with the last checkpoint: then it must pick up what exists, or
+        start if nothing does, and never leave two running. Raises SpawnerError with words for the person.
+        """
+        ...
+
+    async def poll(self, handles: Sequence[Handle]) -> Sequence[Status]:
+        """One answer per handle, in order, with as few questions to the place as it can do with."""
+        ...
+
+    async def stop(self, handle: Handle, grace_s: float) -> None:
+        """End it, politely for at most `grace_s` seconds, then by force. Returns when it is gone and its remains (sockets,
+        run files) are removed. Succeeds if it is gone already or never was (`state` None). Raises SpawnerError if it cannot be ended.
+        """
+        ...
+
+    async def log_tail(self, handle: Handle, max_bytes: int) -> str:
+        """The end of the server's own output, or "" if there is none. Must not raise for a server that is gone."""
+        ...
+
+    def option_fields(self, user_name: str) -> Sequence[OptionField]:
+        """What a person may choose on the start page."""
+        ...
+
+    def check_options(self, options: Mapping[str, Any]) -> JsonObject:
+        """The options, checked and completed. Raises BadInputError that lists every mistake. Unknown keys are kept
+        (JupyterHub clients send what they like) unless they would change what the spawner does."""
+        ...
+
+    async def forget(self, user_name: str, server_name: str) -> None:
+        """The server was deleted for good: remove what would otherwise stay for ever (volumes, run folders). Never a person's files in a home directory."""
+        ...

@@ -1,0 +1,1 @@
+"""The database port: `store.py` says how transactions run, the others hold one repository per noun."""

@@ -1,0 +1,132 @@
+"""People, groups, roles and services."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from perijove.domain.page import Page
+from perijove.domain.server import UserId
+from perijove.domain.user import Group, Service, User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visible:
+    """Limits a list to what the asker may see: all, or these users and members of these groups."""
+
+    all: bool = True
+    users: frozenset[str] = field(default_factory=frozenset)
+    groups: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserQuery:
+    """`state`: "active" (some server not at rest), "ready" (some server ready), "inactive" (all at rest). `sort`: "id", "name" or
+    "last_activity", with "-" before it for descending. `search` is a case-insensitive substring of the name."""
+
+    offset: int = 0
+    limit: int = 200
+    sort: str = "id"
+    search: str = ""
+    state: str | None = None
+    visible: Visible = field(default_factory=Visible)
+
+
+class Users(Protocol):
+    def get(self, name: str) -> User | None: ...
+    def by_id(self, user_id: UserId) -> User | None: ...
+
+    def by_identity(self, issuer: str, subject: str) -> User | None: ...
+
+    def link_identity(self, user_id: UserId, issuer: str, subject: str) -> None:
+        """Raises ConflictError if the identity belongs to somebody else."""
+        ...
+
+    def has_identity(self, user_id: UserId, issuer: str) -> bool: ...
+
+    def add(self, name: str, *, admin: bool = False, now: datetime) -> User:
+        """Raises ConflictError if the name is taken. Every writer here adds a USER notice."""
+        ...
+
+    def add_missing(self, names: Sequence[str], *, admin: bool = False, now: datetime) -> list[User]:
+        """Add those that do not exist, in few statements; returns the added."""
+        ...
+
+    def save(self, user: User, *, was: str | None = None) -> User:
+        """Write name, admin, blocked, display_name, user_info of the row with this id. `was`: the former name if renamed."""
+        ...
+
+    def delete(self, user_id: UserId) -> None:
+        """With identities, password, sessions, tokens, memberships and role assignments. Servers must be gone: raises ConflictError."""
+        ...
+
+    def page(self, query: UserQuery) -> Page[User]: ...
+
+    def count(self) -> int: ...
+    def count_active_since(self, moment: datetime) -> int: ...
+
+    def touch(self, user_id: UserId, at: datetime) -> None:
+        """Move last_activity forward. No notice."""
+        ...
+
+    def set_groups(self, user_id: UserId, groups: frozenset[str], now: datetime) -> None:
+        """Make the memberships exactly these; groups are created as needed."""
+        ...
+
+    def set_auth_state(self, user_id: UserId, sealed: bytes | None) -> None: ...
+    def auth_state(self, user_id: UserId) -> bytes | None: ...
+
+
+class Groups(Protocol):
+    def get(self, name: str) -> Group | None: ...
+    def add(self, name: str, *, now: datetime) -> Group:
+        """Raises ConflictError."""
+        ...
+
+    def delete(self, name: str, *, now: datetime) -> None: ...
+    def add_users(self, name: str, users: Sequence[str], *, now: datetime) -> None: ...
+    def remove_users(self, name: str, users: Sequence[str], *, now: datetime) -> None: ...
+    def set_properties(self, name: str, properties: Mapping[str, Any], *, now: datetime) -> None: ...
+    def page(self, offset: int, limit: int, *, names: frozenset[str] | None = None) -> Page[Group]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRole:
+    name: str
+    description: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+class Roles(Protocol):
+    def all(self) -> dict[str, StoredRole]: ...
+
+    def put(self, role: StoredRole, *, now: datetime) -> None:
+        """Add or replace its description and scopes."""
+        ...
+
+    def delete(self, name: str, *, now: datetime) -> None: ...
+
+    def assign(self, role: str, kind: str, name: str, *, now: datetime) -> None:
+        """To kind "user", "group" or "service". Raises NotFoundError if either is unknown; no-op if it has it."""
+        ...
+
+    def revoke(self, role: str, kind: str, name: str, *, now: datetime) -> None: ...
+
+    def holders(self, role: str) -> dict[str, list[str]]:
+        """kind -> names that hold it directly."""
+        ...
+
+    def of_groups(self, groups: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """group -> its roles."""
+        ...
+
+
+class Services(Protocol):
+    def get(self, name: str) -> Service | None: ...
+    def by_id(self, service_id: int) -> Service | None: ...
+    def put(self, service: Service, *, now: datetime) -> Service:
+        """Add, or replace the one of this name (its id is kept; `service.id` is ignored)."""
+        ...
+
+    def delete(self, name: str, *, now: datetime) -> None: ...
+    def all(self) -> list[Service]: ...

@@ -1,0 +1,114 @@
+"""Servers and the routes to what listens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from perijove.domain.page import Page
+from perijove.domain.server import JsonObject, Phase, Server, ServerId, UserId
+from perijove.wire.names import ServerName
+
+
+class Servers(Protocol):
+    def get(self, server_id: ServerId) -> Server | None: ...
+
+    def find(self, user: str, name: str) -> Server | None:
+        """By the user's name and the server's."""
+        ...
+
+    def of_users(self, user_ids: Sequence[UserId]) -> dict[UserId, list[Server]]:
+        """In one query; a user without servers is absent. Sorted by name, the default server first."""
+        ...
+
+    def add(self, user_id: UserId, name: ServerName, *, display_name: str = "", now: datetime) -> Server:
+        """A stopped server. Raises ConflictError if the user has one of this name."""
+        ...
+
+    def save(self, server: Server) -> Server:
+        """Write the row if its revision is still the one given (compare and swap), and return it with the next revision.
+
+        Saves every field but id, user and created. Adds a SERVER notice with the key `str(id)`. Raises StaleError.
+        """
+        ...
+
+    def rename(self, server: Server, name: ServerName) -> Server: ...
+
+    def delete(self, server_id: ServerId) -> None: ...
+
+    def claim(self, server_id: ServerId, holder: str, now: datetime, until: datetime) -> Server | None:
+        """Take the lease if it is free, expired or the holder's own; None otherwise or if the row is gone. Not a new revision."""
+        ...
+
+    def renew(self, server_ids: Sequence[ServerId], holder: str, until: datetime) -> set[ServerId]:
+        """Renew the holder's leases; returns those it still holds. Not a new revision."""
+        ...
+
+    def release(self, server_id: ServerId, holder: str) -> None: ...
+
+    def release_all_but(self, holder: str) -> int:
+        """Break all other holders' leases (only where the store is not shared: the others are dead)."""
+        ...
+
+    def due(self, holder: str, now: datetime, limit: int) -> list[Server]:
+        """Rows in a phase with an activity (lifecycle.ACTIVITY), or ABSENT ones at rest, whose lease is free, expired or the
+        holder's own; oldest wish first."""
+        ...
+
+    def in_phase(self, phase: Phase, after: ServerId, limit: int) -> list[Server]:
+        """By id, after the given id: for walking all of them in slices."""
+        ...
+
+    def counts(self) -> dict[Phase, int]: ...
+
+    def active_of(self, user_id: UserId) -> int:
+        """How many of the user's servers are between admission and stopped (neither STOPPED, FAILED nor QUEUED)."""
+        ...
+
+    def queue_position(self, server: Server) -> tuple[int, int]:
+        """1-based position among the QUEUED, and their number."""
+        ...
+
+    def queued(self, limit: int) -> list[Server]:
+        """The head of the queue, oldest `queued_at` first."""
+        ...
+
+    def touch(self, activity: Mapping[ServerId, datetime]) -> None:
+        """Move last_activity forward (never back), of the servers and of their users. Not a new revision."""
+        ...
+
+    def page(self, offset: int, limit: int, *, search: str = "", phases: Sequence[Phase] = ()) -> Page[Server]:
+        """For administrators: sorted by user name and server name; `search` matches either."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRoute:
+    spec: str
+    target: str
+    data: JsonObject = field(default_factory=dict)
+    server_id: ServerId | None = None
+
+
+class Routes(Protocol):
+    def set(self, route: StoredRoute, at: datetime) -> int:
+        """Add or replace; adds a ROUTE notice (key: spec, data: {"target", "data"}). Returns a revision R such that whoever
+        has applied all notices up to R knows the route (0 if nothing changed)."""
+        ...
+
+    def delete(self, spec: str, at: datetime) -> None:
+        """Adds a ROUTE notice with data {"target": null} if it existed."""
+        ...
+
+    def delete_of_server(self, server_id: ServerId, at: datetime) -> None: ...
+
+    def all(self) -> tuple[int, list[StoredRoute]]:
+        """The whole table and the revision it stands at."""
+        ...
+
+    def find(self, spec: str) -> StoredRoute | None: ...
+
+
+def as_route_data(user: str, server_name: str) -> dict[str, Any]:
+    """The data JupyterHub puts beside a server's target; others read it from the proxy."""
+    return {"user": user, "server_name": server_name}

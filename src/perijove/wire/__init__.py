@@ -1,0 +1,1 @@
+"""Words that hub and proxy share."""
