@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-Duration = Annotated[float, Meta(ge=0, description="duration")]
+from perijove.config.quantities import Duration
+
 Count = Annotated[int, Meta(ge=0)]
 
 
