@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,21 +47,25 @@ class Loaded:
 BUILT_IN = "built-in defaults"
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
+MoreChecks = Callable[[Settings, Problems], None]
+"""Checks that need more than this package may import (plugins' own sections, scopes)."""
+
+
+def load(path: Path | None, environ: Mapping[str, str], more: MoreChecks | None = None) -> Loaded:
     """Read and check `path`, or take the defaults if it is None.
 
     Raises SettingsError with one line per mistake.
     """
     if path is None:
-        return parse("", BUILT_IN, Path.cwd(), environ)
+        return parse("", BUILT_IN, Path.cwd(), environ, more)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The configuration file {path} cannot be read: {error}.", "`perijove init` writes one.") from None
-    return parse(text, str(path), path.parent, environ)
+    return parse(text, str(path), path.parent, environ, more)
 
 
-def parse(text: str, name: str, folder: Path, environ: Mapping[str, str]) -> Loaded:
+def parse(text: str, name: str, folder: Path, environ: Mapping[str, str], more: MoreChecks | None = None) -> Loaded:
     """Check the text of a configuration file. Raises SettingsError with one line per mistake."""
     try:
         raw = tomllib.loads(text)
@@ -69,8 +73,17 @@ def parse(text: str, name: str, folder: Path, environ: Mapping[str, str]) -> Loa
         raise SettingsError(f"{name} is not TOML: {error}.", "Nothing else was checked.") from None
     problems = Problems()
     settings = decode_section(raw, Settings, (), problems)
-    if settings is not None:
-        check_rules(settings, problems, environ, folder)
+    broken = {str(problem.path[0]) for problem in problems.found if problem.path}
+    sound = settings or _sound_part(raw, broken)
+    check_rules(sound, problems, environ, folder, broken)
+    if more is not None:
+        more(sound, problems)
     if settings is None or problems:
         raise SettingsError(problems.report(name, text))
     return Loaded(settings=settings, name=name, text=text, folder=folder, environ=environ)
+
+
+def _sound_part(raw: Mapping[str, object], broken: set[str]) -> Settings:
+    """The sections without mistakes, defaults for the others: so that the rules' mistakes are found in the same run."""
+    part = decode_section({key: value for key, value in raw.items() if key not in broken}, Settings, (), Problems())
+    return part or Settings()
