@@ -17,7 +17,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all sections: unknown keys are mistakes."""
 
 
-class Secret(Section):
+class Secret(Section, frozen=True):
     """Where a secret comes from: exactly one of `env` (a variable's name), `file` (a path) or `value` (in the file itself: for tests)."""
 
     env: str | None = None
@@ -25,7 +25,7 @@ class Secret(Section):
     value: str | None = None
 
 
-class HubSection(Section):
+class HubSection(Section, frozen=True):
     """The hub itself."""
 
     listen: str = "127.0.0.1:8081"
@@ -64,7 +64,7 @@ class HubSection(Section):
     """Warn on the sign-in page when it was reached without TLS from another machine."""
 
 
-class ProxySection(Section):
+class ProxySection(Section, frozen=True):
     """The public door."""
 
     listen: str = "127.0.0.1:8000"
@@ -85,7 +85,7 @@ class ProxySection(Section):
     access_log: bool = False
 
 
-class StoreSection(Section):
+class StoreSection(Section, frozen=True):
     """The database."""
 
     url: str | Secret = ""
@@ -94,7 +94,7 @@ class StoreSection(Section):
     """Connections of each hub to PostgreSQL."""
 
 
-class AccessSection(Section):
+class AccessSection(Section, frozen=True):
     """Who may sign in. Nobody is allowed by default; deny rules always win."""
 
     allow_all: bool = False
@@ -107,7 +107,7 @@ class AccessSection(Section):
     admin_groups: tuple[str, ...] = ()
 
 
-class LimitsSection(Section):
+class LimitsSection(Section, frozen=True):
     """How much at once, and how long. 0 lifts a limit."""
 
     concurrent_starts: Count = 100
@@ -132,7 +132,7 @@ class LimitsSection(Section):
     sign_in_window: Duration = 900.0
 
 
-class CullSection(Section):
+class CullSection(Section, frozen=True):
     """Stopping what nobody uses."""
 
     idle_after: Duration = 0.0
@@ -144,7 +144,7 @@ class CullSection(Section):
     """How often running servers are looked after."""
 
 
-class LogSection(Section):
+class LogSection(Section, frozen=True):
     level: str = "info"
     format: str = "auto"
     """json, console, or auto: console on a terminal."""
@@ -152,13 +152,13 @@ class LogSection(Section):
     """How long the audit log is kept in the database; 0: for ever."""
 
 
-class MetricsSection(Section):
+class MetricsSection(Section, frozen=True):
     authenticate: bool = True
     """Ask for a token with the scope read:metrics."""
     prefix: str = "jupyterhub_"
 
 
-class ServiceEntry(Section):
+class ServiceEntry(Section, frozen=True):
     """A program that uses the API: [[services]]."""
 
     name: str
@@ -173,7 +173,7 @@ class ServiceEntry(Section):
     oauth_client_allowed_scopes: tuple[str, ...] = ()
 
 
-class RoleEntry(Section):
+class RoleEntry(Section, frozen=True):
     """A named set of scopes and who holds it: [[roles]]."""
 
     name: str
@@ -184,7 +184,7 @@ class RoleEntry(Section):
     services: tuple[str, ...] = ()
 
 
-class GroupEntry(Section):
+class GroupEntry(Section, frozen=True):
     """[[groups]]"""
 
     name: str
@@ -192,7 +192,7 @@ class GroupEntry(Section):
     properties: dict[str, Any] = field(default_factory=dict)
 
 
-class UserEntry(Section):
+class UserEntry(Section, frozen=True):
     """[[users]]: exists from the start, whether or not the person ever signed in."""
 
     name: str
@@ -200,7 +200,7 @@ class UserEntry(Section):
     groups: tuple[str, ...] = ()
 
 
-class ProfileEntry(Section):
+class ProfileEntry(Section, frozen=True):
     """[[profiles]]: a prepared choice on the start page."""
 
     name: str
@@ -211,7 +211,7 @@ class ProfileEntry(Section):
     options: dict[str, Any] = field(default_factory=dict)
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """The whole file."""
 
     hub: HubSection = field(default_factory=HubSection)

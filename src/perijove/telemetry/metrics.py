@@ -1,0 +1,66 @@
+"""Prometheus metrics, under JupyterHub's names where the meaning is the same, so that its dashboards and alerts go on working."""
+
+import time
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from perijove.domain.lifecycle import Event, Transition
+from perijove.domain.server import Phase
+from perijove.ports.observer import AuditEvent
+
+_SPAWN_BUCKETS = (0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 180, 300, 600, float("inf"))
+_STOP_BUCKETS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, float("inf"))
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """An Observer with a registry of its own. `prefix` as JUPYTERHUB_METRICS_PREFIX has it, e.g. "jupyterhub_"."""
+
+    def __init__(self, prefix: str = "jupyterhub_") -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        self.request_duration = Histogram(
+            f"{prefix}request_duration_seconds", "Time a request took, by method, handler and status", ["method", "handler", "code"], registry=registry
+        )
+        self.spawn_duration = Histogram(
+            f"{prefix}server_spawn_duration_seconds", "Time from the wish to a ready or failed server", ["status", "reason"], buckets=_SPAWN_BUCKETS, registry=registry
+        )
+        self.stop_duration = Histogram(f"{prefix}server_stop_seconds", "Time a server took to stop", ["status"], buckets=_STOP_BUCKETS, registry=registry)
+        self.running_servers = Gauge(f"{prefix}running_servers", "Servers that are ready", registry=registry)
+        self.queued_servers = Gauge(f"{prefix}queued_servers", "Servers that wait for a place", registry=registry)
+        self.total_users = Gauge(f"{prefix}total_users", "Users known to the hub", registry=registry)
+        self.active_users = Gauge(f"{prefix}active_users", "Users active within a period", ["period"], registry=registry)
+        self.login_duration = Histogram(f"{prefix}login_duration_seconds", "Time a sign-in took", ["status"], registry=registry)
+        self.poll_duration = Histogram(f"{prefix}server_poll_duration_seconds", "Time one look after running servers took", ["status"], registry=registry)
+        self.loop_interval = Histogram(f"{prefix}event_loop_interval_seconds", "Time between turns of the event loop that were due every 50 ms", registry=registry)
+        self.transitions = Counter(f"{prefix}server_transitions_total", "Moves of servers, by phase reached", ["phase"], registry=registry)
+        self.audit_events = Counter(f"{prefix}audit_events_total", "Audit events, by action and outcome", ["action", "outcome"], registry=registry)
+        self._asked_to_stop: dict[int, float] = {}
+
+    def transition(self, transition: Transition, at: datetime) -> None:
+        before, after = transition.before, transition.after
+        if before.phase is after.phase:
+            return
+        self.transitions.labels(after.phase.value).inc()
+        wanted_at = after.queued_at or after.started_at
+        if after.phase is Phase.READY and transition.event is Event.ROUTED and wanted_at is not None and before.ready_at is None:
+            self.spawn_duration.labels("success", "").observe(max(0.0, (at - wanted_at).total_seconds()))
+        elif after.phase is Phase.FAILED and wanted_at is not None and after.ready_at is None:
+            self.spawn_duration.labels("failure", after.failure.code if after.failure else "").observe(max(0.0, (at - wanted_at).total_seconds()))
+        if after.phase is Phase.STOPPING:
+            self._asked_to_stop[after.id] = time.perf_counter()
+        elif before.phase is Phase.STOPPING and (began := self._asked_to_stop.pop(after.id, None)) is not None:
+            self.stop_duration.labels("success").observe(time.perf_counter() - began)
+
+    def audit(self, event: AuditEvent) -> None:
+        self.audit_events.labels(event.action, event.outcome).inc()
+
+    def render(self) -> bytes:
+        """The text exposition format."""
+        return generate_latest(self.registry)
