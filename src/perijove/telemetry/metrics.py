@@ -41,6 +41,7 @@ class Metrics:
         self.loop_interval = Histogram(f"{prefix}event_loop_interval_seconds", "Time between turns of the event loop that were due every 50 ms", registry=registry)
         self.transitions = Counter(f"{prefix}server_transitions_total", "Moves of servers, by phase reached", ["phase"], registry=registry)
         self.audit_events = Counter(f"{prefix}audit_events_total", "Audit events, by action and outcome", ["action", "outcome"], registry=registry)
+        self._request_children: dict[tuple[str, str, int], Histogram] = {}
         self._asked_to_stop: dict[int, float] = {}
 
     def transition(self, transition: Transition, at: datetime) -> None:
@@ -57,6 +58,14 @@ class Metrics:
             self._asked_to_stop[after.id] = time.perf_counter()
         elif before.phase is Phase.STOPPING and (began := self._asked_to_stop.pop(after.id, None)) is not None:
             self.stop_duration.labels("success").observe(time.perf_counter() - began)
+
+    def request(self, method: str, handler: str, status: int, seconds: float) -> None:
+        """One answered request; `handler` names the function."""
+        key = (method, handler, status)
+        child = self._request_children.get(key)
+        if child is None:
+            child = self._request_children[key] = self.request_duration.labels(method, handler, str(status))
+        child.observe(seconds)
 
     def audit(self, event: AuditEvent) -> None:
         self.audit_events.labels(event.action, event.outcome).inc()

@@ -1,0 +1,6 @@
+"""`python -m perijove`."""
+
+from perijove.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The command `perijove`: each subcommand loads what it needs, so that help and checks are quick."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from perijove import __version__
+from perijove.domain.errors import PerijoveError
+
+CONFIG_ENV = "PERIJOVE_CONFIG"
+
+
+class _Commands(click.Group):
+    """Turns our errors into one clear message and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except PerijoveError as error:
+            click.secho(error.message, fg="red", err=True)
+            if error.hint:
+                click.echo(error.hint, err=True)
+            sys.exit(1)
+
+
+config_option = click.option(
+    "--config",
+    "-c",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar=CONFIG_ENV,
+    help=f"The configuration file (or ${CONFIG_ENV}). Without one, defaults for this machine are used.",
+)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="perijove")
+def main() -> None:
+    """Perijove: a Jupyter server for each person, behind one address."""
+
+
+@main.command()
+@click.option("--config", "-c", type=click.Path(path_type=Path, dir_okay=False), envvar=CONFIG_ENV, default=Path("perijove.toml"), show_default=True)
+@click.option("--server-command", default="", help="The command that starts a person's server, if not found by itself.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+def init(config: Path, server_command: str, force: bool) -> None:
+    """Write a commented configuration file that fits this machine."""
+    from perijove.cli.initial import initial_text
+
+    if config.exists() and not force:
+        raise click.ClickException(f"{config} exists already. Use --force to overwrite it, or --config to write another file.")
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(initial_text(server_command=server_command, as_root=os.geteuid() == 0), encoding="utf-8")
+    click.echo(f"Wrote {config}. Start with: perijove up --config {config}")
+
+
+@main.command()
+@config_option
+def check(config: Path | None) -> None:
+    """Check the configuration without starting anything: every mistake at once."""
+    from perijove.runtime import load_settings
+
+    loaded = load_settings(config)
+    click.echo(f"{loaded.name}: no mistakes found. State is kept in {loaded.state_dir}.")
+
+
+@main.command()
+@config_option
+def up(config: Path | None) -> None:
+    """Run hub and proxy together on this machine. Servers go on running when it ends."""
+    from perijove.cli.supervise import supervise
+    from perijove.runtime import load_settings
+
+    sys.exit(supervise(load_settings(config), config))
+
+
+@main.command()
+@config_option
+def hub(config: Path | None) -> None:
+    """Run a hub alone (any number of them share one PostgreSQL database)."""
+    from perijove.cli.supervise import end_with_parent
+    from perijove.runtime import load_settings, run_hub
+
+    end_with_parent()
+    sys.exit(run_hub(load_settings(config)))
+
+
+@main.command()
+@config_option
+def proxy(config: Path | None) -> None:
+    """Run a proxy alone; it follows the hubs named in [proxy] hubs."""
+    from perijove.cli.run_proxy import run_proxy
+    from perijove.cli.supervise import end_with_parent
+    from perijove.runtime import load_settings
+
+    end_with_parent()
+    sys.exit(run_proxy(load_settings(config)))
+
+
+@main.command()
+@config_option
+def admin_link(config: Path | None) -> None:
+    """Print a new one-time link that makes an administrator (for local accounts)."""
+    from perijove.runtime import load_settings, make_admin_link
+
+    click.echo(make_admin_link(load_settings(config)))

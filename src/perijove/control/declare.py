@@ -1,0 +1,121 @@
+"""Make what the configuration declares so: users, groups, roles, services and their tokens, in one transaction at start.
+
+Members and holders named in the file are added and never taken away from what was given at run time, but for what an
+earlier file declared: a service or role that is no longer declared is removed.
+"""
+
+from datetime import datetime
+
+from perijove.config.settings import RoleEntry, ServiceEntry, Settings
+from perijove.control.context import Hub
+from perijove.domain.token import Token, TokenKind, hash_secret
+from perijove.domain.user import Service
+from perijove.ports.store.access import StoredRole
+from perijove.ports.store.store import Tx
+
+CONFIG_NOTE = "declared in the configuration"
+
+
+async def declare(hub: Hub, service_tokens: dict[str, str]) -> None:
+    """`service_tokens`: service name -> its token's text, for the services that have one."""
+    now = hub.clock.now()
+    settings = hub.settings
+
+    def change(tx: Tx) -> None:
+        _users(tx, settings, now)
+        _groups(tx, settings, now)
+        _services(tx, settings, service_tokens, now)
+        _roles(tx, settings, now)
+
+    await hub.store.write(change)
+
+
+def _users(tx: Tx, settings: Settings, now: datetime) -> None:
+    wanted = [entry.name for entry in settings.users if not entry.admin]
+    admins = [entry.name for entry in settings.users if entry.admin]
+    held = [name for role in settings.roles for name in role.users]
+    members = [name for group in settings.groups for name in group.users]
+    tx.users.add_missing(list(dict.fromkeys([*wanted, *held, *members])), now=now)
+    tx.users.add_missing(admins, admin=True, now=now)
+
+
+def _groups(tx: Tx, settings: Settings, now: datetime) -> None:
+    members: dict[str, list[str]] = {}
+    for entry in settings.groups:
+        if tx.groups.get(entry.name) is None:
+            tx.groups.add(entry.name, now=now)
+        if entry.properties:
+            tx.groups.set_properties(entry.name, entry.properties, now=now)
+        members.setdefault(entry.name, []).extend(entry.users)
+    for user in settings.users:
+        for group in user.groups:
+            if tx.groups.get(group) is None:
+                tx.groups.add(group, now=now)
+            members.setdefault(group, []).append(user.name)
+    for role in settings.roles:
+        for group in role.groups:
+            if tx.groups.get(group) is None:
+                tx.groups.add(group, now=now)
+    for group, users in members.items():
+        if users:
+            tx.groups.add_users(group, users, now=now)
+
+
+def _services(tx: Tx, settings: Settings, tokens: dict[str, str], now: datetime) -> None:
+    declared = {entry.name for entry in settings.services}
+    for service in tx.services.all():
+        if service.from_config and service.name not in declared:
+            tx.services.delete(service.name, now=now)
+    for entry in settings.services:
+        service = tx.services.put(_service(entry), now=now)
+        _token(tx, service, tokens.get(entry.name), now)
+
+
+def _service(entry: ServiceEntry) -> Service:
+    oauth = bool(entry.url or entry.oauth_client_id or entry.oauth_redirect_uri)
+    return Service(
+        id=0,
+        name=entry.name,
+        admin=entry.admin,
+        url=entry.url or None,
+        info=entry.info,
+        display=entry.display,
+        oauth_no_confirm=entry.oauth_no_confirm,
+        oauth_client_id=(entry.oauth_client_id or f"service-{entry.name}") if oauth else None,
+        oauth_redirect_uri=entry.oauth_redirect_uri or None,
+        oauth_client_allowed_scopes=entry.oauth_client_allowed_scopes,
+    )
+
+
+def _token(tx: Tx, service: Service, text: str | None, now: datetime) -> None:
+    """The service's declared token, and no older one."""
+    hashed = hash_secret(text) if text else None
+    known = tx.tokens.find(hashed) if hashed else None
+    if known is not None and known.service_id == service.id:
+        return
+    if known is not None:
+        tx.tokens.delete(known.id, at=now)
+    tx.tokens.delete_of_service(service.id, at=now)
+    if hashed is not None:
+        token = Token(id=0, kind=TokenKind.API, service_id=service.id, scopes=("inherit",), note=CONFIG_NOTE, created=now)
+        tx.tokens.add(token, hashed)
+
+
+def _roles(tx: Tx, settings: Settings, now: datetime) -> None:
+    declared = {entry.name for entry in settings.roles}
+    for name in set(tx.roles.all()) - declared:
+        tx.roles.delete(name, now=now)
+    for entry in settings.roles:
+        tx.roles.put(StoredRole(name=entry.name, description=entry.description, scopes=entry.scopes), now=now)
+        _holders(tx, entry, now)
+
+
+def _holders(tx: Tx, entry: RoleEntry, now: datetime) -> None:
+    """Exactly those that the file names (JupyterHub's load_roles does the same)."""
+    wanted = {"user": set(entry.users), "group": set(entry.groups), "service": set(entry.services)}
+    held = tx.roles.holders(entry.name)
+    for kind, names in wanted.items():
+        for name in sorted(names - set(held.get(kind, ()))):
+            tx.roles.assign(entry.name, kind, name, now=now)
+        for name in sorted(set(held.get(kind, ())) - names):
+            tx.roles.revoke(entry.name, kind, name, now=now)

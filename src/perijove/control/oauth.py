@@ -1,0 +1,235 @@
+"""The OAuth 2 provider: servers and services learn who their visitor is (RFC 6749 authorization code, RFC 7636 PKCE).
+
+JupyterHub's rules: one registered redirect URI per client, matched exactly; codes work once, for 300 s; no refresh tokens;
+tokens are tied to the browser session they were made in, and end with it.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from secrets import token_urlsafe
+
+from perijove.control.context import Hub
+from perijove.domain.access import Identity, Verdict, may, server_resource, service_resource
+from perijove.domain.delegation import IDENTIFY_SCOPES, resolve_requested
+from perijove.domain.errors import BadInputError, ForbiddenError
+from perijove.domain.server import Server
+from perijove.domain.token import OAuthClient, OAuthCode, Token, TokenKind, hash_secret
+from perijove.domain.user import Service
+from perijove.ports.observer import AuditEvent
+from perijove.ports.store.store import Tx
+from perijove.wire.scopes import Catalog, Client, ScopeError, bind
+
+CODE_AGE = timedelta(seconds=300)
+_IGNORED = frozenset({"identify"})
+
+
+class OAuthError(Exception):
+    """An error that the client is told about, by redirect (authorize) or JSON (token). `error` is RFC 6749's code."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(description)
+        self.error = error
+        self.description = description
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizeRequest:
+    """The query of an authorization request, as sent."""
+
+    client_id: str
+    redirect_uri: str
+    response_type: str
+    scopes: tuple[str, ...]
+    code_challenge: str | None
+    code_challenge_method: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """A request that may be granted: to whom, what, and whether the person is asked first."""
+
+    client: OAuthClient
+    server: Server | None
+    service: Service | None
+    scopes: tuple[str, ...]
+    confirm: bool
+
+    @property
+    def redirect_uri(self) -> str:
+        return self.client.redirect_uri
+
+
+async def find_client(hub: Hub, client_id: str, redirect_uri: str) -> OAuthClient:
+    """The client, if its redirect URI is the one given: only then the browser may be sent there at all.
+
+    Raises BadInputError (a page for the person, never a redirect).
+    """
+    client = await hub.store.read(lambda tx: tx.oauth.client(client_id))
+    if client is None:
+        raise BadInputError("Invalid client_id parameter value.", "The server that sent you here is not known any more. Start it again from the home page.")
+    if redirect_uri and redirect_uri != client.redirect_uri:
+        raise BadInputError("Mismatching redirect URI.", "The server or service that sent you here is not set up as the hub expects; tell its owner.")
+    return client
+
+
+async def consider(hub: Hub, identity: Identity, session_id: str, request: AuthorizeRequest) -> Authorization:
+    """Check the request. Raises OAuthError for the client, ForbiddenError or NotFoundError for the person."""
+    client = await find_client(hub, request.client_id, request.redirect_uri)
+    if request.response_type != "code":
+        raise OAuthError("unsupported_response_type", "response_type must be code")
+    if request.code_challenge is not None and (request.code_challenge_method or "plain") not in {"plain", "S256"}:
+        raise OAuthError("invalid_request", "code_challenge_method must be S256 or plain")
+
+    def query(tx: Tx) -> tuple[Server | None, Service | None, list[Token], dict[str, tuple[str, ...]]]:
+        server = tx.servers.get(client.server_id) if client.server_id is not None else None
+        service = tx.services.by_id(client.service_id) if client.service_id is not None else None
+        user = tx.users.get(identity.name)
+        mine = tx.tokens.of_user(user.id, hub.clock.now()) if user is not None else []
+        roles = {name: role.scopes for name, role in tx.roles.all().items()}
+        return server, service, [t for t in mine if t.client_id == client.id and t.session_id == session_id], roles
+
+    server, service, tokens, roles = await hub.store.read(query)
+    _may_open(identity, server, service).enforce()
+    scopes = _grant(hub, identity, client, server, service, request.scopes, roles)
+    own = server is not None and server.user_name == identity.name
+    trusted = service is not None and service.oauth_no_confirm
+    known = any(set(scopes) <= set(token.scopes) for token in tokens)
+    return Authorization(client=client, server=server, service=service, scopes=scopes, confirm=not (own or trusted or known))
+
+
+def _may_open(identity: Identity, server: Server | None, service: Service | None) -> Verdict:
+    if server is not None:
+        return may(identity, "access:servers", server_resource(server.user_name, server.name, identity.groups if server.user_name == identity.name else frozenset()))
+    if service is not None:
+        return may(identity, "access:services", service_resource(service.name))
+    raise ForbiddenError("What this sign-in is for is not there any more.", "Start again from the home page.")
+
+
+def _grant(
+    hub: Hub,
+    identity: Identity,
+    client: OAuthClient,
+    server: Server | None,
+    service: Service | None,
+    requested: tuple[str, ...],
+    roles: dict[str, tuple[str, ...]],
+) -> tuple[str, ...]:
+    """Requested scopes (role names count as their scopes) as far as the client may ask and the person holds them."""
+    catalog = Catalog(hub.custom_scopes)
+    party = Client(server=server.full_name if server else None, service=service.name if service else None)
+    binding = bind(identity.owner, party)
+    allowed = (*client.allowed_scopes, *IDENTIFY_SCOPES, *party.access_scopes)
+    texts: list[str] = []
+    for text in requested:
+        if text in roles and ":" not in text:
+            texts.extend(roles[text])
+        elif text not in _IGNORED:
+            texts.append(text)
+    try:
+        catalog.check(texts)
+        wanted = resolve_requested(catalog, texts or allowed, allowed, binding)
+    except ScopeError as error:
+        raise OAuthError("invalid_scope", str(error)) from None
+    if wanted.refused and texts:
+        raise OAuthError("invalid_scope", f"this client may not ask for {', '.join(wanted.refused)}")
+    held = resolve_requested(catalog, (*wanted.granted, *party.access_scopes), tuple(identity.self_scopes()), binding)
+    return held.granted
+
+
+async def issue_code(hub: Hub, identity: Identity, session_id: str, request: AuthorizeRequest, grant: Authorization) -> str:
+    """A code for the browser to carry to the client. Raises ForbiddenError if the person is gone."""
+    code, now = token_urlsafe(32), hub.clock.now()
+
+    def write(tx: Tx) -> None:
+        user = tx.users.get(identity.name)
+        if user is None:
+            raise ForbiddenError("Your account is not there any more.")
+        tx.oauth.add_code(
+            OAuthCode(
+                client_id=grant.client.id,
+                user_id=user.id,
+                redirect_uri=request.redirect_uri,
+                scopes=grant.scopes,
+                session_id=session_id,
+                code_challenge=request.code_challenge,
+                code_challenge_method=request.code_challenge_method or ("plain" if request.code_challenge else None),
+                expires_at=now + CODE_AGE,
+            ),
+            hash_secret(code),
+        )
+
+    await hub.store.write(write)
+    return code
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The answer of the token endpoint; `text` is the access token."""
+
+    text: str
+    expires_in_s: int
+    scopes: tuple[str, ...]
+
+
+async def exchange(hub: Hub, *, client_id: str, client_secret: str, code: str, redirect_uri: str, code_verifier: str | None) -> Granted:
+    """Trade a code for a token. Raises OAuthError (401 invalid_client, 400 invalid_grant)."""
+    now = hub.clock.now()
+    text = token_urlsafe(32)
+    age_s = int(hub.settings.hub.oauth_token_age)
+
+    def write(tx: Tx) -> tuple[OAuthCode, AuditEvent] | OAuthError:
+        client = tx.oauth.client(client_id)
+        if client is None or not hmac.compare_digest(client.secret, hash_secret(client_secret)):
+            return OAuthError("invalid_client", "the client is unknown or its secret is wrong", 401)
+        found = tx.oauth.take_code(hash_secret(code))
+        problem = _problem(found, client, redirect_uri, code_verifier) if found is not None and found.expires_at > now else "the code is unknown, used or expired"
+        if found is None or problem:
+            return OAuthError("invalid_grant", problem)  # returned, not raised: the code stays used
+        user = tx.users.by_id(found.user_id)
+        if user is None or user.blocked:
+            return OAuthError("invalid_grant", "the person is not there any more")
+        token = Token(
+            id=0,
+            kind=TokenKind.OAUTH,
+            user_id=found.user_id,
+            client_id=client.id,
+            session_id=found.session_id,
+            scopes=found.scopes,
+            note=client.description,
+            created=now,
+            expires_at=now + timedelta(seconds=age_s) if age_s else None,
+        )
+        tx.tokens.add(token, hash_secret(text))
+        event = AuditEvent(action="oauth.token", at=now, actor=user.name, target=client.id)
+        tx.audit.add(event)
+        return found, event
+
+    done = await hub.store.write(write)
+    if isinstance(done, OAuthError):
+        raise done
+    found, event = done
+    hub.audit(event)
+    return Granted(text, age_s, found.scopes)
+
+
+def _problem(code: OAuthCode, client: OAuthClient, redirect_uri: str, verifier: str | None) -> str:
+    if code.client_id != client.id:
+        return "the code was made for another client"
+    if code.redirect_uri and redirect_uri != code.redirect_uri:
+        return "the redirect URI is not the one of the request"
+    if code.code_challenge is not None and not challenge_met(code.code_challenge, code.code_challenge_method or "plain", verifier):
+        return "the code verifier does not fit the challenge"
+    return ""
+
+
+def challenge_met(challenge: str, method: str, verifier: str | None) -> bool:
+    """RFC 7636 section 4.6."""
+    if not verifier:
+        return False
+    if method == "S256":
+        verifier = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return hmac.compare_digest(verifier.encode(), challenge.encode())

@@ -1,0 +1,1 @@
+"""The web surfaces: parse, authorise, call one use case, render."""

@@ -1,0 +1,126 @@
+"""Groups and services."""
+
+from msgspec import Struct, field
+from starlette.responses import Response
+
+from perijove.control.groups import add_groups, change_members, delete_group, find_service, get_group, list_groups, list_services, set_properties
+from perijove.domain.access import group_resource, may_list, service_resource
+from perijove.domain.errors import BadInputError, NotFoundError
+from perijove.web.api.models import group_model, service_model
+from perijove.web.api.paging import paged, window
+from perijove.web.call import Call, json_response
+from perijove.web.router import Access, Route
+
+READ_GROUP = ("read:groups", "read:groups:name", "read:roles:groups")
+READ_SERVICE = ("read:services", "read:services:name", "read:roles:services")
+
+
+class NewGroups(Struct, forbid_unknown_fields=True):
+    groups: list[str]
+    users: list[str] = field(default_factory=list)
+
+
+class Members(Struct, forbid_unknown_fields=True):
+    users: list[str]
+
+
+class NewGroup(Struct, forbid_unknown_fields=True):
+    users: list[str] = field(default_factory=list)
+    name: str = ""
+    roles: list[str] = field(default_factory=list)
+
+
+async def get_groups(call: Call) -> Response:
+    verdict, reach = may_list(call.who, "list:groups", ("group",))
+    verdict.enforce()
+    part = window(call)
+    page = await list_groups(call.surface.hub, part.offset, part.limit, None if reach.all else reach.groups)
+    return paged(call, part, page, [group_model(group, call.who.scopes) for group in page.items])
+
+
+async def post_groups(call: Call) -> Response:
+    call.require("admin:groups")
+    body = await call.json_as(NewGroups)
+    if not body.groups:
+        raise BadInputError("Name at least one group.")
+    added = await add_groups(call.surface.hub, body.groups, body.users, actor=call.actor)
+    return json_response([group_model(group, call.who.scopes) for group in added], 201)
+
+
+async def get_one_group(call: Call) -> Response:
+    name = call.params["group"]
+    call.require(READ_GROUP, group_resource(name))
+    return json_response(group_model(await get_group(call.surface.hub, name), call.who.scopes))
+
+
+async def post_group(call: Call) -> Response:
+    name = call.params["group"]
+    call.require("admin:groups", group_resource(name))
+    body = await call.json_as(NewGroup)
+    (group,) = await add_groups(call.surface.hub, [name], body.users, actor=call.actor)
+    return json_response(group_model(group, call.who.scopes), 201)
+
+
+async def remove_group(call: Call) -> Response:
+    name = call.params["group"]
+    call.require("delete:groups", group_resource(name))
+    await delete_group(call.surface.hub, name, actor=call.actor)
+    return Response(status_code=204)
+
+
+async def add_members(call: Call) -> Response:
+    return await _members(call, add=True)
+
+
+async def remove_members(call: Call) -> Response:
+    return await _members(call, add=False)
+
+
+async def _members(call: Call, *, add: bool) -> Response:
+    name = call.params["group"]
+    call.require("groups", group_resource(name))
+    body = await call.json_as(Members)
+    group = await change_members(call.surface.hub, name, body.users, add=add, actor=call.actor)
+    return json_response(group_model(group, call.who.scopes))
+
+
+async def put_properties(call: Call) -> Response:
+    name = call.params["group"]
+    call.require("groups", group_resource(name))
+    properties = await call.json()
+    if not isinstance(properties, dict):
+        raise BadInputError("The body must be a JSON object: the group's properties.")
+    return json_response(group_model(await set_properties(call.surface.hub, name, properties, actor=call.actor), call.who.scopes))
+
+
+async def get_services(call: Call) -> Response:
+    verdict, reach = may_list(call.who, "list:services", ("service",))
+    verdict.enforce()
+    services = await list_services(call.surface.hub)
+    return json_response(
+        {service.name: service_model(service, call.surface, call.who.scopes) for service in services if reach.all or service.name in reach.services}
+    )
+
+
+async def get_one_service(call: Call) -> Response:
+    name = call.params["service"]
+    call.require(READ_SERVICE, service_resource(name))
+    service = await find_service(call.surface.hub, name)
+    if service is None:
+        raise NotFoundError("No access to resources or resources not found", f"There is no service {name!r}.")
+    return json_response(service_model(service, call.surface, call.who.scopes))
+
+
+_GROUP = "/api/groups/{group}"
+ROUTES: tuple[Route[Call, Response], ...] = (
+    Route(method="GET", path="/api/groups", handler=get_groups, access=Access.API, summary="List groups", scopes=("list:groups",)),
+    Route(method="POST", path="/api/groups", handler=post_groups, access=Access.API, summary="Add groups", scopes=("admin:groups",)),
+    Route(method="GET", path=_GROUP, handler=get_one_group, access=Access.API, summary="One group", scopes=READ_GROUP),
+    Route(method="POST", path=_GROUP, handler=post_group, access=Access.API, summary="Add a group", scopes=("admin:groups",)),
+    Route(method="DELETE", path=_GROUP, handler=remove_group, access=Access.API, summary="Delete a group", scopes=("delete:groups",)),
+    Route(method="POST", path=_GROUP + "/users", handler=add_members, access=Access.API, summary="Add members", scopes=("groups",)),
+    Route(method="DELETE", path=_GROUP + "/users", handler=remove_members, access=Access.API, summary="Remove members", scopes=("groups",)),
+    Route(method="PUT", path=_GROUP + "/properties", handler=put_properties, access=Access.API, summary="Set properties", scopes=("groups",)),
+    Route(method="GET", path="/api/services", handler=get_services, access=Access.API, summary="List services", scopes=("list:services",)),
+    Route(method="GET", path="/api/services/{service}", handler=get_one_service, access=Access.API, summary="One service", scopes=READ_SERVICE),
+)

@@ -1,0 +1,84 @@
+"""About the hub itself, and about who asks."""
+
+import platform
+import sys
+
+from starlette.responses import Response
+
+from perijove import __version__
+from perijove.control.groups import find_service
+from perijove.control.users import find_person
+from perijove.domain.errors import NotSignedInError
+from perijove.telemetry.metrics import CONTENT_TYPE
+from perijove.web.api.models import service_model, user_model
+from perijove.web.call import Call, json_response
+from perijove.web.router import Access, Route
+from perijove.web.surface import PROTOCOL_VERSION
+
+
+async def version(_call: Call) -> Response:
+    """The version of JupyterHub whose protocol we speak; readable from any site, as there."""
+    return json_response({"version": PROTOCOL_VERSION, "perijove": __version__}, headers={"access-control-allow-origin": "*"})
+
+
+async def info(call: Call) -> Response:
+    call.require("read:hub")
+    hub = call.surface.hub
+    return json_response(
+        {
+            "version": PROTOCOL_VERSION,
+            "perijove": __version__,
+            "python": sys.version,
+            "platform": platform.platform(),
+            "sys_executable": sys.executable,
+            "spawner": {"class": _class_name(hub.spawner), "version": __version__},
+            "authenticator": {"class": _class_name(hub.authenticator), "version": __version__},
+        }
+    )
+
+
+def _class_name(thing: object) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+async def me(call: Call) -> Response:
+    """Who the credentials belong to: what every single-user server and service asks for each of its visitors."""
+    who = call.who
+    scopes, surface = who.self_scopes(), call.surface
+    if who.kind == "user":
+        person = await find_person(surface.hub, who.name)
+        if person is None:
+            raise NotSignedInError("Missing or invalid credentials.")
+        model = user_model(person, surface, scopes)
+    else:
+        service = await find_service(surface.hub, who.name)
+        if service is None:
+            raise NotSignedInError("Missing or invalid credentials.")
+        model = service_model(service, surface, scopes)
+    model |= {
+        "token_id": None if who.token_id is None else f"a{who.token_id}",
+        "session_id": who.session_id,
+        "scopes": who.scopes.sorted_names(),
+    }
+    return json_response(model)
+
+
+async def health(_call: Call) -> Response:
+    return Response(media_type="text/plain")
+
+
+async def metrics(call: Call) -> Response:
+    if call.surface.hub.settings.metrics.authenticate:
+        call.require("read:metrics")
+    return Response(call.surface.metrics.render(), media_type=CONTENT_TYPE)
+
+
+ROUTES: tuple[Route[Call, Response], ...] = (
+    Route(method="GET", path="/api", handler=version, access=Access.OPEN, summary="Version"),
+    Route(method="GET", path="/api/info", handler=info, access=Access.API, summary="About the hub", scopes=("read:hub",)),
+    Route(method="GET", path="/api/user", handler=me, access=Access.API, summary="Who am I"),
+    Route(method="GET", path="/api/health", handler=health, access=Access.OPEN, summary="Alive"),
+    Route(method="GET", path="/health", handler=health, access=Access.OPEN, summary="Alive"),
+    Route(method="GET", path="/api/metrics", handler=metrics, access=Access.OPEN, summary="Prometheus metrics", scopes=("read:metrics",)),
+    Route(method="GET", path="/metrics", handler=metrics, access=Access.OPEN, summary="Prometheus metrics", scopes=("read:metrics",)),
+)

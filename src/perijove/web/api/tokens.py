@@ -1,0 +1,76 @@
+"""API tokens of people."""
+
+from typing import Any
+
+from msgspec import Struct, field
+from starlette.responses import Response
+
+from perijove.control.delegate import effective_scopes, grantable
+from perijove.control.tokens import make_token, revoke_token, token_of_user, tokens_of_user
+from perijove.domain.errors import BadInputError, NotFoundError
+from perijove.domain.token import Token
+from perijove.web.api.models import token_model
+from perijove.web.api.users import require_on_user
+from perijove.web.call import Call, json_response
+from perijove.web.router import Access, Route
+
+
+class NewToken(Struct):
+    note: str | None = None
+    expires_in: int | float | None = None
+    scopes: list[str] | None = None
+    roles: list[str] = field(default_factory=list)
+
+
+async def _model(call: Call, name: str, token: Token) -> dict[str, Any]:
+    return token_model(token, None, name, await effective_scopes(call.surface.hub, token, name))
+
+
+async def list_tokens(call: Call) -> Response:
+    name = call.params["name"]
+    await require_on_user(call, "read:tokens", name)
+    tokens = await tokens_of_user(call.surface.hub, name)
+    return json_response({"api_tokens": [await _model(call, name, token) for token in tokens]})
+
+
+async def add_token(call: Call) -> Response:
+    name, hub = call.params["name"], call.surface.hub
+    await require_on_user(call, "tokens", name)
+    body = await call.json_as(NewToken)
+    if body.scopes is not None and body.roles:
+        raise BadInputError("Give scopes or roles, not both.")
+    scopes = await grantable(hub, name, call.who, scopes=body.scopes, roles=body.roles)
+    note = body.note or ("Requested via api" if call.who.kind == "user" and call.who.name == name else f"Requested via api by {call.who.kind} {call.who.name}")
+    made = await make_token(hub, name, scopes=scopes, note=note, expires_in_s=body.expires_in, actor=call.who)
+    return json_response(await _model(call, name, made.token) | {"token": made.text}, 201, {"cache-control": "no-store"})
+
+
+async def get_token(call: Call) -> Response:
+    name = call.params["name"]
+    await require_on_user(call, "read:tokens", name)
+    token = await token_of_user(call.surface.hub, name, _token_id(call))
+    return json_response(await _model(call, name, token))
+
+
+async def delete_token(call: Call) -> Response:
+    name = call.params["name"]
+    await require_on_user(call, "tokens", name)
+    await revoke_token(call.surface.hub, name, _token_id(call), actor=call.who)
+    return Response(status_code=204)
+
+
+def _token_id(call: Call) -> int:
+    """ "a12" -> 12. Raises NotFoundError."""
+    text = call.params["token_id"]
+    if not (text.startswith("a") and text[1:].isascii() and text[1:].isdigit() and len(text) < 18):
+        raise NotFoundError(f"There is no token {text!r}.", "A token's id looks like a12.")
+    return int(text[1:])
+
+
+_PATH = "/api/users/{name}/tokens"
+ROUTES: tuple[Route[Call, Response], ...] = (
+    Route(method="GET", path=_PATH, handler=list_tokens, access=Access.API, summary="List tokens", scopes=("read:tokens",)),
+    Route(method="POST", path=_PATH, handler=add_token, access=Access.API, summary="Make a token", scopes=("tokens",)),
+    Route(method="GET", path=_PATH + "/{token_id}", handler=get_token, access=Access.API, summary="One token", scopes=("read:tokens",)),
+    Route(method="DELETE", path=_PATH + "/{token_id}", handler=delete_token, access=Access.API, summary="Revoke a token", scopes=("tokens",)),
+)

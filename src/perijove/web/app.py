@@ -1,0 +1,108 @@
+"""The ASGI application: look the route up, find out who asks, call the handler, turn errors into answers.
+
+One layer instead of a stack of middleware: a token check costs little more than uvicorn's own parsing.
+"""
+
+import time
+from secrets import token_hex
+from urllib.parse import quote
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from perijove.domain.errors import NotFoundError, NotSignedInError, PerijoveError
+from perijove.web.call import Call
+from perijove.web.credentials import identify
+from perijove.web.failure import Wants, api_failure, failure
+from perijove.web.router import Access, Match, Route, Router
+from perijove.web.surface import PROTOCOL_VERSION, Surface
+
+_log = structlog.get_logger("perijove.web")
+_API_POLICY = "frame-ancestors 'none'; default-src 'none'"
+HubRoute = Route[Call, Response]
+
+
+class App:
+    """`routes` are relative to "{base_url}hub/". What is outside it goes there; see `_outside`."""
+
+    def __init__(self, surface: Surface, routes: tuple[HubRoute, ...]) -> None:
+        self._surface = surface
+        self._router: Router[Call, Response] = Router(routes)
+        self._prefix = surface.prefix.rstrip("/").encode()
+        self._cut = len(self._prefix)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"cannot serve {scope['type']}")
+        began = time.perf_counter()
+        request = Request(scope, receive)
+        request_id = request.headers.get("x-request-id") or token_hex(8)
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        raw = raw.partition(b"?")[0]
+        inside = raw.startswith(self._prefix) and raw[self._cut : self._cut + 1] in (b"/", b"")
+        path = raw[self._cut :].decode("latin-1") if inside else ""
+        match: Match[Call, Response] = self._router.match(request.method, path) if inside else Match(None)
+        call = Call(request, self._surface, dict(match.params), request_id)
+        api = path.startswith("/api")
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = await self._answer(call, match, path, inside=inside, api=api)
+            headers = response.headers
+            headers["x-jupyterhub-version"] = PROTOCOL_VERSION
+            headers.setdefault("x-content-type-options", "nosniff")
+            if api:
+                headers.setdefault("content-security-policy", _API_POLICY)
+                headers["access-control-allow-headers"] = "accept, content-type, authorization"
+            await response(scope, receive, send)
+        handler = match.route.handler.__name__ if match.route else "none"
+        self._surface.metrics.request(request.method, handler, response.status_code, time.perf_counter() - began)
+
+    async def _answer(self, call: Call, match: Match[Call, Response], path: str, *, inside: bool, api: bool) -> Response:
+        page = match.route is not None and match.route.access is Access.PAGE
+        wants = Wants.PAGE if page else Wants.JSON if api else Wants.of(call.request)
+        try:
+            if not inside:
+                return self._outside(call)
+            if match.route is None:
+                return self._no_route(call, match, wants, api=api)
+            await identify(call, match.route.access)
+            return await match.route.handler(call)
+        except NotSignedInError as error:
+            if page:
+                return self._to_sign_in(call)
+            return await failure(call, error, wants)
+        except PerijoveError as error:
+            return await failure(call, error, wants)
+        except Exception:
+            _log.exception("request failed", method=call.request.method, path=path)
+            broken = PerijoveError("Something went wrong inside the hub.", f"An administrator finds the cause in the hub's log under request {call.request_id}.")
+            return await failure(call, broken, wants)
+
+    def _outside(self, call: Call) -> Response:
+        """JupyterHub sends what reaches the hub outside its prefix to the same place below it; so do we."""
+        url = call.request.url
+        base = self._surface.base_url
+        rest = url.path.removeprefix(base).lstrip("/") if url.path.startswith(base) else url.path.lstrip("/")
+        target = self._surface.prefix + rest
+        return RedirectResponse(f"{target}?{url.query}" if url.query else target, 302)
+
+    def _no_route(self, call: Call, match: Match[Call, Response], wants: Wants, *, api: bool) -> Response:
+        if match.allowed:
+            methods = ", ".join(sorted({*match.allowed, "OPTIONS"}))
+            if call.request.method == "OPTIONS":
+                return Response(status_code=200, headers={"allow": methods})
+            response = api_failure(405, f"{call.request.method} is not possible here; this address takes {methods}.")
+            response.headers["allow"] = methods
+            return response
+        if api and call.request.method == "OPTIONS":
+            return Response(status_code=200)
+        raise NotFoundError("There is nothing at this address.", "Check the address, or start from the home page.")
+
+    def _to_sign_in(self, call: Call) -> Response:
+        url = call.request.url
+        return RedirectResponse(f"{self._surface.prefix}login?{_next(url.path, url.query)}", 302)
+
+
+def _next(path: str, query: str) -> str:
+    return "next=" + quote(f"{path}?{query}" if query else path, safe="")

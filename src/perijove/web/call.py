@@ -1,0 +1,89 @@
+"""One request, as handlers see it: who asks, what for, and the one place that says whether they may."""
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from perijove.domain.access import HUB, Identity, Resource, may
+from perijove.domain.errors import BadInputError, NotSignedInError
+from perijove.domain.token import Session
+from perijove.web.surface import Surface
+
+S = TypeVar("S", bound=Struct)
+MAX_BODY = 8 * 1024 * 1024
+
+
+class Call:
+    """`params` are the decoded path parameters. `identity` is None where nobody signed in (only on open routes)."""
+
+    __slots__ = ("cookie", "identity", "params", "request", "request_id", "session", "surface")
+
+    def __init__(self, request: Request, surface: Surface, params: dict[str, str], request_id: str) -> None:
+        self.request = request
+        self.surface = surface
+        self.params = params
+        self.request_id = request_id
+        self.identity: Identity | None = None
+        self.session: Session | None = None
+        self.cookie: str | None = None
+
+    @property
+    def who(self) -> Identity:
+        """The asker. Raises NotSignedInError."""
+        if self.identity is None:
+            raise NotSignedInError("Missing or invalid credentials.", "Sign in, or send a valid token.")
+        return self.identity
+
+    @property
+    def address(self) -> str:
+        """The client's address, as far as the proxy tells."""
+        return self.request.client.host if self.request.client else ""
+
+    @property
+    def actor(self) -> str:
+        """The asker's name for the audit log."""
+        who = self.who
+        return who.name if who.kind == "user" else f"service:{who.name}"
+
+    def require(self, needed: str | tuple[str, ...], on: Resource = HUB) -> None:
+        """The one choke point. Raises NotSignedInError, ForbiddenError, or NotFoundError where the asker may not know that the
+        resource exists."""
+        may(self.identity, needed, on).enforce()
+
+    async def body(self) -> bytes:
+        """The request's body. Raises BadInputError when it is larger than 8 MiB."""
+        chunks, size = [], 0
+        async for chunk in self.request.stream():
+            size += len(chunk)
+            if size > MAX_BODY:
+                raise BadInputError(f"The body is larger than {MAX_BODY} bytes.")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def json(self) -> Any:
+        """The body as JSON; None if it is empty. Raises BadInputError."""
+        raw = await self.body()
+        if not raw:
+            return None
+        try:
+            return msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise BadInputError("Invalid JSON in body of request") from None
+
+    async def json_as(self, kind: type[S]) -> S:
+        """The body as a struct (an empty body counts as {}). Raises BadInputError that says which key is wrong."""
+        raw = await self.body()
+        try:
+            return msgspec.json.decode(raw or b"{}", type=kind)
+        except msgspec.ValidationError as error:
+            raise BadInputError(f"Bad request body: {error}.") from None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise BadInputError("Invalid JSON in body of request") from None
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Encode with msgspec."""
+    return Response(msgspec.json.encode(value), status, headers, "application/json")

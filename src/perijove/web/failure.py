@@ -1,0 +1,40 @@
+"""Errors as answers: JSON for programs (JupyterHub's shape), a page for people."""
+
+from enum import Enum
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from perijove.domain.errors import PerijoveError
+from perijove.web.call import Call, json_response
+from perijove.web.pages.error import error_page
+
+
+class Wants(Enum):
+    """What the asker reads."""
+
+    JSON = "json"
+    PAGE = "page"
+
+    @classmethod
+    def of(cls, request: Request) -> "Wants":
+        """A browser that opens a page says text/html; everything else gets JSON."""
+        return cls.PAGE if "text/html" in request.headers.get("accept", "") else cls.JSON
+
+
+def api_failure(status: int, message: str, hint: str = "", code: str = "", request_id: str = "") -> Response:
+    """`status` and `message` are JupyterHub's; the rest is ours and only there when it says something."""
+    body: dict[str, str | int] = {"status": status, "message": message}
+    body.update({key: value for key, value in (("hint", hint), ("code", code), ("request_id", request_id)) if value})
+    return json_response(body, status)
+
+
+async def failure(call: Call, error: PerijoveError, wants: Wants) -> Response:
+    """The answer for an error of ours."""
+    if wants is Wants.PAGE:
+        response = await error_page(call, error)
+    else:
+        response = api_failure(error.status, error.message, error.hint, error.code, call.request_id)
+    if error.retry_after_s is not None:
+        response.headers["retry-after"] = str(error.retry_after_s)
+    return response

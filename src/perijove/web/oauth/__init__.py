@@ -1,0 +1,1 @@
+"""The OAuth 2 provider for servers and services."""

@@ -1,0 +1,110 @@
+"""The OAuth 2 endpoints at JupyterHub's addresses: authorize (for browsers), token (for servers and services)."""
+
+from base64 import b64decode
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
+
+from starlette.responses import RedirectResponse, Response
+
+from perijove.control.oauth import Authorization, AuthorizeRequest, OAuthError, consider, exchange, find_client, issue_code
+from perijove.domain.errors import BadInputError, NotSignedInError
+from perijove.web.call import Call, json_response
+from perijove.web.pages.authorize import authorize_page
+from perijove.web.router import Access, Route
+
+_NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
+
+
+def _request(call: Call) -> AuthorizeRequest:
+    query = call.request.query_params
+    return AuthorizeRequest(
+        client_id=query.get("client_id", ""),
+        redirect_uri=query.get("redirect_uri", ""),
+        response_type=query.get("response_type", ""),
+        scopes=tuple(query.get("scope", "").split()),
+        code_challenge=query.get("code_challenge"),
+        code_challenge_method=query.get("code_challenge_method"),
+    )
+
+
+def _session_id(call: Call) -> str:
+    if call.session is None or call.who.kind != "user":
+        raise NotSignedInError("Only a person who is signed in can open a server or service.")
+    return call.session.session_id
+
+
+async def authorize(call: Call) -> Response:
+    """Ask the person, or go straight on where JupyterHub's rules need no question."""
+    hub, request, session_id = call.surface.hub, _request(call), _session_id(call)
+    client = await find_client(hub, request.client_id, request.redirect_uri)
+    try:
+        grant = await consider(hub, call.who, session_id, request)
+    except OAuthError as error:
+        return _back(call, client.redirect_uri, {"error": error.error, "error_description": error.description})
+    if grant.confirm:
+        return await authorize_page(call, grant)
+    return await _go_on(call, request, grant, session_id)
+
+
+async def approve(call: Call) -> Response:
+    """The person agreed."""
+    hub, request, session_id = call.surface.hub, _request(call), _session_id(call)
+    client = await find_client(hub, request.client_id, request.redirect_uri)
+    try:
+        grant = await consider(hub, call.who, session_id, request)
+    except OAuthError as error:
+        return _back(call, client.redirect_uri, {"error": error.error, "error_description": error.description})
+    return await _go_on(call, request, grant, session_id)
+
+
+async def _go_on(call: Call, request: AuthorizeRequest, grant: Authorization, session_id: str) -> Response:
+    code = await issue_code(call.surface.hub, call.who, session_id, request, grant)
+    return _back(call, grant.redirect_uri, {"code": code})
+
+
+def _back(call: Call, redirect_uri: str, answer: dict[str, str]) -> Response:
+    """To the client's registered redirect URI, and nowhere else."""
+    state = call.request.query_params.get("state")
+    parts = urlsplit(redirect_uri)
+    query = [*parse_qsl(parts.query), *answer.items(), *([("state", state)] if state is not None else [])]
+    return RedirectResponse(urlunsplit(parts._replace(query=urlencode(query))), 302, _NO_STORE)
+
+
+async def token(call: Call) -> Response:
+    """RFC 6749 section 4.1.3; client credentials in the body or by HTTP Basic."""
+    form = dict(parse_qsl((await call.body()).decode("utf-8", "replace"), keep_blank_values=True))
+    client_id, client_secret = _client_credentials(call, form)
+    try:
+        if form.get("grant_type") != "authorization_code":
+            raise OAuthError("unsupported_grant_type", "grant_type must be authorization_code")
+        granted = await exchange(
+            call.surface.hub,
+            client_id=client_id,
+            client_secret=client_secret,
+            code=form.get("code", ""),
+            redirect_uri=form.get("redirect_uri", ""),
+            code_verifier=form.get("code_verifier"),
+        )
+    except OAuthError as error:
+        return json_response({"error": error.error, "error_description": error.description}, error.status, _NO_STORE)
+    answer: dict[str, object] = {"access_token": granted.text, "token_type": "Bearer", "scope": " ".join(granted.scopes)}
+    if granted.expires_in_s:
+        answer["expires_in"] = granted.expires_in_s
+    return json_response(answer, 200, _NO_STORE)
+
+
+def _client_credentials(call: Call, form: dict[str, str]) -> tuple[str, str]:
+    kind, _, coded = call.request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "basic":
+        try:
+            name, _, secret = b64decode(coded, validate=True).decode().partition(":")
+        except ValueError:
+            raise BadInputError("The Authorization header is not valid Basic credentials.") from None
+        return unquote_plus(name), unquote_plus(secret)
+    return form.get("client_id", ""), form.get("client_secret", "")
+
+
+ROUTES: tuple[Route[Call, Response], ...] = (
+    Route(method="GET", path="/api/oauth2/authorize", handler=authorize, access=Access.PAGE, summary="Sign in to a server or service"),
+    Route(method="POST", path="/api/oauth2/authorize", handler=approve, access=Access.PAGE, summary="Agree to it"),
+    Route(method="POST", path="/api/oauth2/token", handler=token, access=Access.OPEN, summary="Trade a code for a token"),
+)

@@ -1,0 +1,112 @@
+"""What proxies ask of a hub: the route table, its numbered changes, and a place to report what they applied and saw.
+
+Reached only with the proxies' shared secret, and never through the public door (the proxy answers 404 there).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from perijove.control.activity import report_route_activity
+from perijove.domain.change import Notice, Topic
+from perijove.domain.errors import BadInputError
+from perijove.ports.store.store import Tx
+from perijove.web.call import Call, json_response
+from perijove.web.router import Access, Route
+from perijove.wire.feed import Change, Changes, Report, Snapshot
+from perijove.wire.feed import Route as FeedRoute
+
+HEARTBEAT_S = 5.0
+_encode = msgspec.json.Encoder().encode
+
+
+async def snapshot(call: Call) -> Response:
+    store = call.surface.hub.store
+    revision, routes = await store.read(lambda tx: tx.routes.all())
+    return json_response(Snapshot(epoch=store.epoch, revision=revision, routes=tuple(FeedRoute(spec=r.spec, target=r.target, data=dict(r.data)) for r in routes)))
+
+
+async def changes(call: Call) -> Response:
+    """A stream of change batches, one JSON object a line, with heartbeats."""
+    query, store = call.request.query_params, call.surface.hub.store
+    try:
+        after = int(query.get("after", ""))
+    except ValueError:
+        raise BadInputError("The query parameter `after` must be a revision number.") from None
+    missed = await store.read(lambda tx: tx.notices.after(after, (Topic.ROUTE,), limit=1))
+    if query.get("epoch") != store.epoch or missed is None:
+        return json_response({"status": 410, "message": "These changes are no longer known. Take the snapshot again."}, 410)
+    return StreamingResponse(_lines(call, after), media_type="application/x-ndjson", headers={"cache-control": "no-store"})
+
+
+async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
+    """Ends when the follower was left behind: the proxy comes back and is told 410."""
+    store = call.surface.hub.store
+    revision = after
+    async with store.follow((Topic.ROUTE,), after) as batches:
+        pending: asyncio.Future[Sequence[Notice]] | None = None
+        try:
+            yield _line(revision, ())
+            while not call.surface.ending.is_set():
+                pending = pending or asyncio.ensure_future(anext(batches))
+                done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_S)
+                if not done:
+                    yield _line(revision, ())
+                    continue
+                try:
+                    batch = pending.result()
+                except (LookupError, StopAsyncIteration):
+                    return
+                pending = None
+                if batch:
+                    revision = batch[-1].revision
+                    yield _line(revision, batch)
+        finally:
+            if pending is not None:
+                pending.cancel()
+
+
+def _line(revision: int, batch: Sequence[Notice]) -> bytes:
+    return _encode(Changes(revision=revision, changes=tuple(_change(notice) for notice in batch))) + b"\n"
+
+
+def _change(notice: Notice) -> Change:
+    target = notice.data.get("target")
+    if target is None:
+        return Change(op="delete", spec=notice.key)
+    return Change(op="set", route=FeedRoute(spec=notice.key, target=target, data=dict(notice.data.get("data") or {})))
+
+
+async def report(call: Call) -> Response:
+    """A proxy has applied all up to a revision, and saw activity on routes."""
+    hub, proxy_id = call.surface.hub, call.params["proxy_id"]
+    body = await call.json_as(Report)
+    now = hub.clock.now()
+    if body.epoch == hub.store.epoch:
+
+        def seen(tx: Tx) -> None:
+            tx.proxies.report(proxy_id, body.revision, now)
+
+        await hub.store.write(seen)
+    activity = {spec: min(_moment(text), now) for spec, text in body.activity.items()}
+    if activity:
+        await report_route_activity(hub, activity)
+    return Response(status_code=204)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInputError(f"{text!r} is not an ISO 8601 time.") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+ROUTES: tuple[Route[Call, Response], ...] = (
+    Route(method="GET", path="/perijove/routes", handler=snapshot, access=Access.PROXY, summary="The whole route table"),
+    Route(method="GET", path="/perijove/routes/changes", handler=changes, access=Access.PROXY, summary="Numbered changes of the route table"),
+    Route(method="POST", path="/perijove/proxies/{proxy_id}", handler=report, access=Access.PROXY, summary="What a proxy applied and saw"),
+)

@@ -1,0 +1,35 @@
+"""What all surfaces share: the hub, who is who, templates, metrics."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from perijove.control.context import Hub
+from perijove.control.identity import Identities
+from perijove.telemetry.metrics import Metrics
+
+PROTOCOL_VERSION = "6.1.1"
+"""The JupyterHub whose protocol we speak; sent as X-JupyterHub-Version, which servers and clients compare with their own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """`proxy_token` is the secret shared with proxies, `page_key` keys the tokens in pages (web/origin.py)."""
+
+    hub: Hub
+    identities: Identities
+    metrics: Metrics
+    proxy_token: str
+    page_key: bytes
+    started: datetime
+    ending: asyncio.Event
+    """Set when the hub ends: streams finish then."""
+
+    @property
+    def base_url(self) -> str:
+        return self.hub.addresses.base_url
+
+    @property
+    def prefix(self) -> str:
+        """ "{base_url}hub/"."""
+        return f"{self.hub.addresses.base_url}hub/"
