@@ -78,11 +78,10 @@ def resolve_requested(
     reach = catalog.expand(have, binding)
     for text in sorted(wanted - have):
         asked = catalog.expand((text,), binding)
-        part = asked.intersection(reach, memberships)
-        if text != INHERIT and part == asked:
+        if text != INHERIT and asked.within(reach, memberships):
             granted.add(text)
         else:
-            granted.update(part)
+            granted.update(asked.intersection(reach, memberships))
             refused.append(text)
     return Resolved(tuple(sorted(granted)), tuple(refused))
 

@@ -175,7 +175,7 @@ def _doubts(role: Role, entry: RoleDeclaration, extra_user_scopes: Sequence[str]
         if extra_user_scopes:
             yield "extra_user_scopes has no effect, because the scopes of the role 'user' are declared: put them all there."
         if "self" not in entry.scopes:
-            yield "The role 'user' is declared without 'self': people may lack their own servers. To add to it, use extra_user_scopes."
+            yield "The role 'user' is declared without 'self': people may lack their own servers. Use extra_user_scopes to add."
 
 
 class Source(Enum):

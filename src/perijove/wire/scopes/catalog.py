@@ -155,8 +155,8 @@ def _join(held: dict[str, Filter], names: Iterable[str], reach: Filter) -> None:
 def _custom_mistakes(name: str, scope: CustomScope, own: Mapping[str, CustomScope]) -> Iterable[str]:
     if not _CUSTOM_NAME.fullmatch(name):
         yield (
-            f"{name!r} cannot name a custom scope: write 'custom:', a lower-case letter or digit, then more of these "
-            "or '-', '_', ':' and '*', not ending with '-' or ':'."
+            f"{name!r} cannot name a custom scope: write 'custom:' and at least three lower-case letters, digits, "
+            "'-', '_', ':' or '*', starting with a letter or digit and not ending with '-' or ':'."
         )
     if not scope.description.strip():
         yield f"The custom scope {name!r} needs a description: people read it when they are asked to agree."

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 Kind = Literal["user", "group", "server", "service"]
 Names: TypeAlias = frozenset[str]
@@ -15,8 +16,7 @@ _NONE: Final[Names] = frozenset()
 NO_MEMBERSHIPS: Final[Memberships] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(Struct, frozen=True, kw_only=True):
     """What a list must be limited to. With `all` there is no limit and the sets are empty; without, nothing else is in reach.
 
     `users` reach also their servers, `groups` their members and the members' servers. `servers` are USER/SERVER. False when
@@ -63,6 +63,16 @@ class Filter:
             | _owned(self.servers, other, memberships)
             | _owned(other.servers, self, memberships),
             services=self.services & other.services,
+        )
+
+    def includes(self, other: "Filter") -> bool:
+        """Whether every name of `other` is among these names; who owns or belongs to what is left aside."""
+        return self.all or (
+            not other.all
+            and other.users <= self.users
+            and other.groups <= self.groups
+            and other.servers <= self.servers
+            and other.services <= self.services
         )
 
     def undecided(self, other: "Filter") -> Names:

@@ -102,7 +102,8 @@ class Scopes:
 
     def within(self, other: "Scopes", memberships: Memberships = NO_MEMBERSHIPS) -> bool:
         """Whether `other` holds all of this."""
-        return self.intersection(other, memberships) == self
+        common = self.intersection(other, memberships)._held
+        return all(name in common and common[name].includes(reach) for name, reach in self._held.items())
 
     def __or__(self, other: "Scopes") -> "Scopes":
         if not other._held:
