@@ -214,6 +214,13 @@ def test_the_excess_names_what_goes_beyond() -> None:
     assert held.excess(asked) == []
 
 
+def test_unlimited_is_not_within_limited() -> None:
+    unlimited, limited = Scopes.of(["proxy"]), Scopes.of(["proxy!user=alice"])
+    assert not unlimited.within(limited)
+    assert limited.within(unlimited)
+    assert unlimited.within(unlimited | limited)
+
+
 def test_a_single_expanded_scope_can_be_asked_for_as_text() -> None:
     scopes = BUILT_IN.expand(["servers!user=alice", "shutdown"])
     assert scopes.covers("start:servers!server=alice/lab")
