@@ -1,0 +1,35 @@
+"""Check what linters do not: the size of files, and names that say nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parent.parent
+MOST_LINES = 600
+MOST_LINES_OF_TESTS = 800
+SAYING_NOTHING = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+
+
+def problems(file: Path) -> list[str]:
+    """What is wrong with this file, in sentences."""
+    found = []
+    if nothing := SAYING_NOTHING.intersection(part.removesuffix(".py") for part in file.parts):
+        found.append(f"{file}: {nothing.pop()!r} says nothing about what is in it; name it after what it does.")
+    lines = len((CLONE / file).read_text(encoding="utf-8").splitlines())
+    most = MOST_LINES_OF_TESTS if file.parts[0] == "tests" else MOST_LINES
+    if lines > most:
+        found.append(f"{file}: {lines} lines, and {most} is the most: divide it by what its parts are about.")
+    return found
+
+
+def main() -> int:
+    """List the problems of all Python files that git knows or could know."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.py"], cwd=CLONE, capture_output=True, text=True, check=True)
+    files = [Path(line) for line in listed.stdout.splitlines() if (CLONE / line).exists()]
+    found = [problem for file in files for problem in problems(file)]
+    print("\n".join(found) or f"{len(files)} files, none too long.")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
