@@ -78,12 +78,10 @@ def describe(name: str) -> Environment:
     if name in {"hub", "dev", "docs"}:
         project = tomllib.loads((CLONE / "pyproject.toml").read_text())
         extra = {"hub": ".[postgresql]", "dev": ".[dev]", "docs": ".[dev,docs]"}[name]
-        install = ("-e", extra) if name == "hub" else ("-e", extra, "-e", str(SINGLEUSER))
-        source = [project["project"], project["build-system"], install]
-        if name != "hub":
-            source.append((SINGLEUSER / "pyproject.toml").read_text())
+        singleuser = () if name == "hub" else ("-e", str(SINGLEUSER))
+        source = [project["project"], project["build-system"], extra, (SINGLEUSER / "pyproject.toml").read_text() if singleuser else ""]
         what = {"hub": "the hub", "dev": "the hub and what its tests need", "docs": "the hub and what its documentation needs"}[name]
-        return Environment(name, what, CLONE / ".venv", source, (install,))
+        return Environment(name, what, CLONE / ".venv", source, (("-e", extra, *singleuser),))
     if name == "user":
         # Not editable: the accounts that run it may not be able to read the clone.
         first = (f"{SINGLEUSER}[lab]", "ipykernel")
@@ -92,8 +90,8 @@ def describe(name: str) -> Environment:
         path = Path(given) if given else shared_place(".user-env")
         return Environment(name, "JupyterLab for people's servers", path, [first, digest_of_files(SINGLEUSER)], (first, again))
     if name in JUPYTERHUBS:
-        install = (JUPYTERHUBS[name], "jupyterlab", "ipykernel")
-        return Environment(name, f"{JUPYTERHUBS[name]} to test against", shared_place(f".cache/{name}"), install, (install,))
+        packages = (JUPYTERHUBS[name], "jupyterlab", "ipykernel")
+        return Environment(name, f"{JUPYTERHUBS[name]} to test against", shared_place(f".cache/{name}"), packages, (packages,))
     raise CannotError(f"There is no environment {name!r}; there are hub, dev, docs, user, {', '.join(JUPYTERHUBS)}.")
 
 
