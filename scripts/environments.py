@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pip_wheel import fetch_pip
+from pip_wheel import NoPipError, fetch_pip
 
 CLONE = Path(__file__).resolve().parent.parent
 SHARED = Path("/opt/perijove")
@@ -194,8 +194,14 @@ def create(environment: Environment) -> None:
         run(environment, [PYTHON, "-m", "pip", "--python", environment.python, "install", "-q", "pip"])
         return
     say("This Python has no pip: fetching it from the package index.")
-    with fetch_pip() as wheel:
-        run(environment, [environment.python, wheel / "pip", "install", "-q", "--no-index", wheel])
+    try:
+        with fetch_pip() as wheel:
+            run(environment, [environment.python, wheel / "pip", "install", "-q", "--no-index", wheel])
+    except NoPipError as error:
+        raise CannotError(
+            f"There is no pip, and it could not be fetched: {error}. The administrator of this machine can install what is missing "
+            "(on Debian: apt-get install python3-venv ca-certificates); the package index to use is named by PIP_INDEX_URL."
+        ) from error
 
 
 def answers(question: str) -> bool:

@@ -20,25 +20,26 @@ PYPI = "https://pypi.org/simple"
 TIMEOUT_S = 60
 
 
+class NoPipError(Exception):
+    """Why pip could not be fetched."""
+
+
 @contextmanager
 def fetch_pip() -> Iterator[Path]:
-    """The newest pip this Python can run, as a wheel: `python WHEEL/pip install …` runs it in place. Raises OSError with a reason."""
+    """The newest pip this Python can run, as a wheel: `python WHEEL/pip install …` runs it in place. Raises NoPipError."""
     index = setting("index-url") or PYPI
     page = f"{index.rstrip('/')}/pip/"
     links = Links()
-    try:
-        links.feed(fetch(page).decode())
-    except (OSError, ValueError) as error:
-        raise OSError(f"the package index does not answer at {without_password(index)} ({error})") from error
+    links.feed(fetch(page).decode())
     wheels = [(version(name), href) for name, href in links.found if version(name)]
     if not wheels:
-        raise OSError(f"the package index {without_password(index)} has no pip for this Python")
+        raise NoPipError(f"the package index {without_password(index)} has no pip for this Python")
     _, href = max(wheels)
     url, fragment = urldefrag(urljoin(page, href))
     content = fetch(url)
     algorithm, _, expected = fragment.partition("=")
     if algorithm == "sha256" and hashlib.sha256(content).hexdigest() != expected:
-        raise OSError(f"what came from {without_password(url)} is not what the index announced")
+        raise NoPipError(f"what came from {without_password(url)} is not what the index announced")
     with tempfile.TemporaryDirectory() as folder:
         wheel = Path(folder) / unquote(urlsplit(url).path.rpartition("/")[2])
         wheel.write_bytes(content)
@@ -78,7 +79,7 @@ def version(name: str) -> tuple[int, ...]:
 
 
 def fetch(url: str) -> bytes:
-    """What is at this address. HTTPS_PROXY and NO_PROXY are heeded, as is a name and password in the address."""
+    """What is at this address. HTTPS_PROXY and NO_PROXY are heeded, as is a name and password in the address. Raises NoPipError."""
     split = urlsplit(url)
     headers = {"Accept": "text/html, */*;q=0.1"}
     if split.username:
@@ -88,8 +89,11 @@ def fetch(url: str) -> bytes:
     if proxy := setting("proxy"):
         handlers.append(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
     request = urllib.request.Request(urlunsplit(bare(split)), headers=headers)
-    with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT_S) as response:
-        return bytes(response.read())
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT_S) as response:
+            return bytes(response.read())
+    except (OSError, ValueError) as error:
+        raise NoPipError(f"the package index does not answer at {without_password(url)} ({getattr(error, 'reason', error)})") from error
 
 
 def bare(split: SplitResult) -> SplitResult:
