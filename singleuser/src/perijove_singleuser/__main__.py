@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import sys
 
 from .app import PROTOCOL_VERSION, SingleUserServer
 from .contract import ContractError, read_contract
-from .hub import HubUnavailable
+from .hub import HubUnavailableError
 from .startup import find_hub
 
 
@@ -23,11 +24,11 @@ def main() -> None:
         version = asyncio.run(find_hub(contract))
     except ContractError as error:
         sys.exit(f"perijove-singleuser: {error}")
-    except HubUnavailable as error:
+    except HubUnavailableError as error:
         sys.exit(
             f"perijove-singleuser: no hub answers at {contract.api_url} ({error}). The hub's "
             "administrator must make that address reachable from this machine "
-            f"({os.uname().nodename}), or set the address hubs give to servers."
+            f"({platform.node()}), or set the address hubs give to servers."
         )
     SingleUserServer.launch_instance(contract=contract, hub_version=version or PROTOCOL_VERSION)
 

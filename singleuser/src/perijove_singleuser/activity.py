@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
 
-from .hub import HubRefused, HubUnavailable
+from .hub import HubRefusedError, HubUnavailableError
 
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 15.0
@@ -53,7 +53,7 @@ class ActivityReporter:
         while True:
             try:
                 await self._send(latest)
-            except HubRefused as error:
+            except HubRefusedError as error:  # noqa: PERF203 - it waits between attempts
                 self._log.error(
                     "The hub does not take this server's activity report: %s. If this stays so the "
                     "hub may stop this server as idle: save your work, then stop and start the "
@@ -61,7 +61,7 @@ class ActivityReporter:
                     error,
                 )
                 return
-            except HubUnavailable as error:
+            except HubUnavailableError as error:
                 if waited_s >= _GIVE_UP_AFTER_S:
                     self._log.warning(
                         "No hub took this server's activity report (%s); trying again in %.0f s.",

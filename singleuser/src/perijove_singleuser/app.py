@@ -11,6 +11,7 @@ import os
 import random
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import ENV_CONFIG_PATH, jupyter_config_dir, jupyter_path
@@ -67,7 +68,7 @@ class SingleUserServer(ServerApp):
             server.certfile = contract.certfile
             server.client_ca = contract.client_ca
         if contract.root_dir:
-            server.root_dir = os.path.expanduser(contract.root_dir)
+            server.root_dir = str(Path(contract.root_dir).expanduser())
         if contract.debug:
             config.Application.log_level = "DEBUG"
         if contract.disable_user_config:
@@ -143,9 +144,10 @@ class SingleUserServer(ServerApp):
         # tornado makes the socket first and sets its mode after; nobody may connect in between
         before = os.umask(0o177)
         try:
-            return super()._bind_http_server_unix()
+            self._socket_is_ours = super()._bind_http_server_unix()
         finally:
             os.umask(before)
+        return self._socket_is_ours
 
     def _begin_reporting(self) -> None:
         contract = self.contract
@@ -168,8 +170,14 @@ class SingleUserServer(ServerApp):
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)
         await self._provider.identities.close()
+        self._remove_socket()
         self._hub.close()
         await super().cleanup_extensions()
+
+    def _remove_socket(self) -> None:
+        # A file left behind looks like a server, to people and to spawners.
+        if getattr(self, "_socket_is_ours", False):
+            Path(self.sock).unlink(missing_ok=True)
 
     @property
     def config_file_paths(self) -> list[str]:
@@ -193,7 +201,11 @@ class _ContractHeaders(OutputTransform):
         self._policy = policy
 
     def transform_first_chunk(
-        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+        self,
+        status_code: int,
+        headers: HTTPHeaders,
+        chunk: bytes,
+        finishing: bool,  # noqa: ARG002 - tornado passes it
     ) -> tuple[int, HTTPHeaders, bytes]:
         headers[VERSION_HEADER] = self._version
         if "Content-Security-Policy" not in headers:

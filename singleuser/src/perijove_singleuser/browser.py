@@ -30,9 +30,7 @@ def is_navigation(method: str, headers: Mapping[str, str]) -> bool:
     return "text/html" in accept or accept in {"", "*/*"}
 
 
-def is_public_https(
-    public_urls: tuple[str, ...], headers: Mapping[str, str], protocol: str
-) -> bool:
+def is_public_https(public_urls: tuple[str, ...], headers: Mapping[str, str], protocol: str) -> bool:
     """Whether the browser came over https, so that cookies must be Secure.
 
     The hub's own statement of its public URL decides; else the first hop that a proxy recorded.

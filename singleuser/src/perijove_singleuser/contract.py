@@ -118,14 +118,8 @@ def read_contract(environ: Mapping[str, str]) -> Contract:
     user = environ["JUPYTERHUB_USER"]
     server_name = environ.get("JUPYTERHUB_SERVER_NAME", "")
     prefix = _prefix(environ["JUPYTERHUB_SERVICE_PREFIX"])
-    own_scopes = frozenset(
-        {f"access:servers!server={user}/{server_name}", f"access:servers!user={user}"}
-    )
-    scopes_name = (
-        "JUPYTERHUB_OAUTH_ACCESS_SCOPES"
-        if environ.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES")
-        else "JUPYTERHUB_OAUTH_SCOPES"
-    )
+    own_scopes = frozenset({f"access:servers!server={user}/{server_name}", f"access:servers!user={user}"})
+    scopes_name = "JUPYTERHUB_OAUTH_ACCESS_SCOPES" if environ.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES") else "JUPYTERHUB_OAUTH_SCOPES"
     contract = Contract(
         api_url=parsed("JUPYTERHUB_API_URL", _api_url, ""),
         api_token=environ["JUPYTERHUB_API_TOKEN"],
@@ -157,11 +151,7 @@ def read_contract(environ: Mapping[str, str]) -> Contract:
         identity_max_age_s=parsed("PERIJOVE_SINGLEUSER_IDENTITY_MAX_AGE", _seconds, 300.0),
     )
     if mistakes:
-        raise ContractError(
-            "The hub's administrator must mend what the spawner passes to this server: "
-            + "; ".join(mistakes)
-            + "."
-        )
+        raise ContractError("The hub's administrator must mend what the spawner passes to this server: " + "; ".join(mistakes) + ".")
     return contract
 
 
@@ -177,9 +167,7 @@ def parse_bind(url: str) -> Bind:
         if not path.startswith("/"):
             raise ValueError("the socket must be an absolute path, written with %2F for /")
         if len(path.encode()) > _SOCKET_PATH_LIMIT:
-            raise ValueError(
-                f"a unix socket's path may have {_SOCKET_PATH_LIMIT} bytes; choose a shorter one"
-            )
+            raise ValueError(f"a unix socket's path may have {_SOCKET_PATH_LIMIT} bytes; choose a shorter one")
         return Bind(socket_path=path)
     if parts.scheme not in {"http", "https"}:
         raise ValueError("it must begin with http://, https:// or http+unix://")

@@ -38,9 +38,7 @@ class Cookies:
 
     def read_token(self, handler: CookieWriter) -> str | None:
         """The visitor's access token, or None."""
-        return self._signer.unseal(
-            self.token_name, handler.get_cookie(self.token_name), max_age_s=_OLDEST_TOKEN_S
-        )
+        return self._signer.unseal(self.token_name, handler.get_cookie(self.token_name), max_age_s=_OLDEST_TOKEN_S)
 
     def has_token(self, handler: CookieWriter) -> bool:
         """Whether the browser sent a sign-in cookie, be it good or not."""
@@ -55,9 +53,7 @@ class Cookies:
             max_age_s=expires_in_s or TOKEN_MAX_AGE_S,
         )
 
-    def write_private(
-        self, handler: CookieWriter, name: str, value: str, *, max_age_s: int
-    ) -> None:
+    def write_private(self, handler: CookieWriter, name: str, value: str, *, max_age_s: int) -> None:
         """Set a cookie that page scripts cannot read."""
         options = {**self._private(handler), "max_age": max_age_s, "expires_days": None}
         handler.set_cookie(name, value, **options)
@@ -85,9 +81,7 @@ class Cookies:
 
     def _options(self, handler: CookieWriter) -> Mapping[str, Any]:
         request = handler.request
-        https = is_public_https(
-            (self._contract.public_url, self._contract.hub_host), request.headers, request.protocol
-        )
+        https = is_public_https((self._contract.public_url, self._contract.hub_host), request.headers, request.protocol)
         options: dict[str, Any] = {"path": self._contract.prefix, "samesite": "Lax"}
         if https:
             options["secure"] = True

@@ -10,7 +10,7 @@ from jupyter_server.base.handlers import JupyterHandler
 
 from .browser import is_navigation, safe_next
 from .cookies import SESSION_ID
-from .hub import HubRefused, HubUnavailable
+from .hub import HubRefusedError, HubUnavailableError
 from .oauth import STATE_MAX_AGE_S, Begun, attempt_of
 from .pages import CONTENT_SECURITY_POLICY, page
 
@@ -38,9 +38,7 @@ class _HubHandler(JupyterHandler):
         provider: HubIdentityProvider = self.settings["identity_provider"]
         return provider
 
-    def show(
-        self, status: int, title: str, paragraphs: list[str], links: list[tuple[str, str]]
-    ) -> None:
+    def show(self, status: int, title: str, paragraphs: list[str], links: list[tuple[str, str]]) -> None:
         """Answer with one of our own pages."""
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -55,8 +53,7 @@ class _HubHandler(JupyterHandler):
             503,
             "The hub does not answer",
             [
-                "Your server is running, but only the hub can say who you are, and it does not "
-                "answer at the moment. Nothing is lost.",
+                "Your server is running, but only the hub can say who you are, and it does not answer at the moment. Nothing is lost.",
                 "Wait a minute and try again. If this lasts, tell the hub's administrator.",
             ],
             [(retry_url, "Try again")],
@@ -67,9 +64,7 @@ class _HubHandler(JupyterHandler):
         cookies = self.hub_provider.cookies
         for name in begun.forget:
             cookies.clear(self, name)
-        cookies.write_private(
-            self, begun.cookie_name, begun.cookie_value, max_age_s=STATE_MAX_AGE_S
-        )
+        cookies.write_private(self, begun.cookie_name, begun.cookie_value, max_age_s=STATE_MAX_AGE_S)
 
     def go(self, url: str) -> None:
         """Redirect; an answer that sets cookies must not be kept by any cache."""
@@ -126,7 +121,7 @@ class LoginHandler(_HubHandler):
         # Better to say here that the hub is down than to let the browser run into it.
         try:
             await self.hub_provider.hub.version(timeout_s=_PROBE_TIMEOUT_S)
-        except HubUnavailable:
+        except HubUnavailableError:
             return False
         return True
 
@@ -160,14 +155,12 @@ class CallbackHandler(_HubHandler):
         provider.cookies.clear(self, returned.cookie_name)
         try:
             grant = await provider.hub.exchange(code, returned.verifier)
-            identity = await provider.identities.identify(
-                grant.access_token, self.get_cookie(SESSION_ID) or ""
-            )
-        except HubUnavailable as failure:
+            identity = await provider.identities.identify(grant.access_token, self.get_cookie(SESSION_ID) or "")
+        except HubUnavailableError as failure:
             self.log.warning("Could not finish a sign-in: %s", failure)
             self.show_hub_down(returned.next_url)
             return
-        except HubRefused as refusal:
+        except HubRefusedError as refusal:
             self.log.warning("The hub refused a sign-in: %s", refusal)
             if refusal.error == "invalid_grant":
                 # The code was used already or is too old: the page was reloaded, or left open.
@@ -214,8 +207,7 @@ class CallbackHandler(_HubHandler):
             [
                 "This server runs, but the hub refused it when it asked who you are. The hub was "
                 "probably restored from a backup, or started this server anew elsewhere.",
-                "Stop the server on the hub's page and start it again. If that does not help, tell "
-                "the hub's administrator.",
+                "Stop the server on the hub's page and start it again. If that does not help, tell the hub's administrator.",
             ],
             [(self.hub_provider.contract.home_url, "Go to the hub")],
         )

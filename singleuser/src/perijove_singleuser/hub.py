@@ -24,11 +24,11 @@ _REQUEST_TIMEOUT_S = 15.0
 _ANSWER_LIMIT = 4 * 1024 * 1024
 
 
-class HubUnavailable(Exception):
+class HubUnavailableError(Exception):
     """No hub answered, or what answered is not a hub at work (5xx, 429, a proxy's error page)."""
 
 
-class HubRefused(Exception):
+class HubRefusedError(Exception):
     """The hub answered, and said no."""
 
     def __init__(self, status: int, error: str) -> None:
@@ -59,7 +59,7 @@ class Grant:
 class HubClient:
     """Speaks to the hub at `contract.api_url`, by TCP or through a unix socket.
 
-    Must be used from one event loop. Every method raises HubUnavailable when no hub answers.
+    Must be used from one event loop. Every method raises HubUnavailableError when no hub answers.
     """
 
     def __init__(self, contract: Contract) -> None:
@@ -77,24 +77,22 @@ class HubClient:
         """The version the hub announces; None if it announces none."""
         response = await self._fetch(f"{self._root}", timeout_s=timeout_s)
         if response.code != 200:
-            raise HubUnavailable(f"it answers {response.code} where a hub answers 200")
+            raise HubUnavailableError(f"it answers {response.code} where a hub answers 200")
         return response.headers.get(VERSION_HEADER)
 
     async def whoami(self, token: str) -> Identity | None:
         """Who holds this token, or None if the hub does not accept it (401, 403)."""
-        response = await self._fetch(
-            f"{self._root}/user", headers={"Authorization": f"token {token}"}
-        )
+        response = await self._fetch(f"{self._root}/user", headers={"Authorization": f"token {token}"})
         if response.code in {401, 403}:
             return None
         if response.code != 200:
             # Not a refusal: while a hub restarts, the proxy before it answers 404 or worse,
             # and nobody should lose their session for that.
-            raise HubUnavailable(f"it answers {response.code} to the question who a token is")
+            raise HubUnavailableError(f"it answers {response.code} to the question who a token is")
         model = _json_object(response)
         name, scopes = model.get("name"), model.get("scopes")
         if not isinstance(name, str) or not name or not isinstance(scopes, list):
-            raise HubUnavailable("it answers without a name and scopes")
+            raise HubUnavailableError("it answers without a name and scopes")
         info = model.get("user_info")
         held = frozenset(str(scope) for scope in scopes)
         return Identity(
@@ -106,7 +104,7 @@ class HubClient:
         )
 
     async def exchange(self, code: str, verifier: str) -> Grant:
-        """Exchange an authorization code for a token. Raises HubRefused with OAuth's error name."""
+        """Exchange an authorization code for a token. Raises HubRefusedError with OAuth's error name."""
         response = await self._fetch(
             f"{self._root}/oauth2/token",
             method="POST",
@@ -123,17 +121,17 @@ class HubClient:
             ),
         )
         if response.code in {400, 401, 403}:
-            raise HubRefused(response.code, _error_name(response))
+            raise HubRefusedError(response.code, _error_name(response))
         if response.code != 200:
-            raise HubUnavailable(f"it answers {response.code} to a sign-in")
+            raise HubUnavailableError(f"it answers {response.code} to a sign-in")
         model = _json_object(response)
         token, expires_in = model.get("access_token"), model.get("expires_in")
         if not isinstance(token, str) or not token:
-            raise HubUnavailable("it answers a sign-in without a token")
+            raise HubUnavailableError("it answers a sign-in without a token")
         return Grant(token, int(expires_in) if isinstance(expires_in, (int, float)) else None)
 
     async def report_activity(self, last_activity: datetime) -> None:
-        """Tell the hub when this server was last used. Raises HubRefused on 4xx."""
+        """Tell the hub when this server was last used. Raises HubRefusedError on 4xx."""
         stamp = last_activity.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         response = await self._fetch(
             _plain_url(self._contract.activity_url)[0],
@@ -150,9 +148,9 @@ class HubClient:
             ),
         )
         if response.code >= 500 or response.code == 429:
-            raise HubUnavailable(f"it answers {response.code}")
+            raise HubUnavailableError(f"it answers {response.code}")
         if response.code >= 300:
-            raise HubRefused(response.code, _error_name(response))
+            raise HubRefusedError(response.code, _error_name(response))
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -181,7 +179,7 @@ class HubClient:
             return await self._client.fetch(request, raise_error=False)
         except (HTTPClientError, OSError, ValueError) as error:
             # raise_error=False covers answers only; a refused or timed-out connection still raises
-            raise HubUnavailable(str(error) or type(error).__name__) from error
+            raise HubUnavailableError(str(error) or type(error).__name__) from error
 
 
 class _OneSocket(Resolver):
@@ -190,9 +188,7 @@ class _OneSocket(Resolver):
     def initialize(self, path: str) -> None:
         self._path = path
 
-    async def resolve(
-        self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[tuple[int, Any]]:
+    async def resolve(self, *_: Any, **__: Any) -> list[tuple[int, Any]]:
         return [(socket.AF_UNIX, self._path)]
 
 
@@ -215,9 +211,9 @@ def _json_object(response: HTTPResponse) -> dict[str, Any]:
     try:
         model = json.loads(response.body)
     except ValueError as error:
-        raise HubUnavailable("it answers something that is not JSON") from error
+        raise HubUnavailableError("it answers something that is not JSON") from error
     if not isinstance(model, dict):
-        raise HubUnavailable("it answers JSON that is not an object")
+        raise HubUnavailableError("it answers JSON that is not an object")
     return model
 
 

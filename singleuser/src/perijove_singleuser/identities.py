@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from .hub import HubUnavailable, Identity
+from .hub import HubUnavailableError, Identity
 
 # Short, so that someone who is given access just now does not wait five minutes.
 FRESH_REFUSAL_S = 10.0
@@ -59,7 +59,7 @@ class Identities:
     async def identify(self, token: str, session_id: str) -> Identity | None:
         """Who holds this token, or None if the hub does not accept it.
 
-        Raises HubUnavailable if no hub answers and the visitor is not known from before.
+        Raises HubUnavailableError if no hub answers and the visitor is not known from before.
         """
         key = (session_id, hashlib.sha256(token.encode()).hexdigest())
         known = self._known.get(key)
@@ -76,7 +76,7 @@ class Identities:
                 return known.identity
         try:
             return await asyncio.shield(self._ask_once(key, token))
-        except HubUnavailable:
+        except HubUnavailableError:
             known = self._known.get(key)
             if known is not None and self._in_grace(known, self._monotonic()):
                 return known.identity
@@ -110,7 +110,7 @@ class Identities:
     async def _asked(self, key: Key, token: str) -> Identity | None:
         try:
             identity = await self._ask(token)
-        except HubUnavailable as error:
+        except HubUnavailableError as error:
             known = self._known.get(key)
             if known is not None:
                 known.hub_failed_at = self._monotonic()

@@ -20,7 +20,7 @@ from .contract import is_true
 def main() -> None:
     """Start the server, without the person's own packages if the hub says so."""
     if is_true(os.environ.get("JUPYTERHUB_DISABLE_USER_CONFIG")) and not _without_user_packages():
-        os.execv(sys.executable, [sys.executable, "-s", "-m", __package__, *sys.argv[1:]])
+        os.execv(sys.executable, [sys.executable, "-s", "-m", __package__, *sys.argv[1:]])  # noqa: S606 - Python itself, with our own arguments
     runpy.run_module(__package__, run_name="__main__")
 
 

@@ -6,10 +6,7 @@ import html
 from string import Template
 
 # These pages need nothing but their own style.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
+CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 _PAGE = Template(
     """<!doctype html>
@@ -43,7 +40,5 @@ def page(title: str, paragraphs: list[str], links: list[tuple[str, str]]) -> str
     return _PAGE.substitute(
         title=html.escape(title),
         paragraphs="\n".join(f"<p>{html.escape(text)}</p>" for text in paragraphs),
-        links=" · ".join(
-            f'<a href="{html.escape(address)}">{html.escape(text)}</a>' for address, text in links
-        ),
+        links=" · ".join(f'<a href="{html.escape(address)}">{html.escape(text)}</a>' for address, text in links),
     )

@@ -15,7 +15,7 @@ from .browser import is_navigation, is_websocket
 from .contract import Contract
 from .cookies import SESSION_ID, Cookies
 from .handlers import CallbackHandler, LoginHandler, LogoutHandler
-from .hub import HubClient, HubUnavailable, Identity
+from .hub import HubClient, HubUnavailableError, Identity
 from .identities import Identities
 from .oauth import Flow
 from .signing import Signer
@@ -84,8 +84,7 @@ class HubIdentityProvider(IdentityProvider):
         if identity is None or not identity.may_enter:
             if identity is not None:
                 self.log.warning(
-                    "%s %s came with a valid token but may not open this server; it takes one of "
-                    "the scopes %s",
+                    "%s %s came with a valid token but may not open this server; it takes one of the scopes %s",
                     identity.kind,
                     identity.name,
                     ", ".join(sorted(self.contract.access_scopes)),
@@ -125,7 +124,7 @@ class HubIdentityProvider(IdentityProvider):
             if not self._cookie_counts(handler, cookie_token):
                 return Visit()
             identity = await self.identities.identify(cookie_token, session_id)
-        except HubUnavailable:
+        except HubUnavailableError:
             return Visit(hub_failed=True)
         if identity is None:
             self.cookies.clear(handler, self.cookies.token_name)
@@ -150,22 +149,15 @@ class HubIdentityProvider(IdentityProvider):
             if not needs_token(handler.request.method or "", handler.request.headers):
                 return
             headers = handler.request.headers
-            given = (
-                headers.get("X-Xsrftoken")
-                or headers.get("X-Csrftoken")
-                or handler.get_argument("_xsrf", None)
-            )
+            given = headers.get("X-Xsrftoken") or headers.get("X-Csrftoken") or handler.get_argument("_xsrf", None)
             if not is_expected(expected, given):
                 raise HTTPError(
                     403,
-                    "The request lacks this page's XSRF token. Reload the page; a program should "
-                    "send an Authorization header instead of cookies.",
+                    "The request lacks this page's XSRF token. Reload the page; a program should send an Authorization header instead of cookies.",
                 )
 
         checks = (JupyterHandler.check_xsrf_cookie, RequestHandler.check_xsrf_cookie)
-        if type(handler).check_xsrf_cookie in checks and not handler.settings.get(
-            "disable_check_xsrf", False
-        ):
+        if type(handler).check_xsrf_cookie in checks and not handler.settings.get("disable_check_xsrf", False):
             # A handler that brings its own check keeps it: the ones that forward to another
             # program (jupyter-server-proxy) cannot expect our token from its pages.
             handler.check_xsrf_cookie = check_xsrf_cookie  # type: ignore[method-assign]
@@ -181,9 +173,7 @@ class HubIdentityProvider(IdentityProvider):
         # What tornado's `xsrf_token` hands to templates, and would otherwise make up.
         handler._xsrf_token = expected.encode()
         request = handler.request
-        if handler.get_cookie(COOKIE) != expected and is_navigation(
-            request.method or "", request.headers
-        ):
+        if handler.get_cookie(COOKIE) != expected and is_navigation(request.method or "", request.headers):
             self.cookies.write_readable(handler, COOKIE, expected)
 
     def sign_in(self, handler: RequestHandler, token: str, expires_in_s: int | None) -> None:
@@ -223,11 +213,7 @@ class HubIdentityProvider(IdentityProvider):
         config["shareUrl"] = contract.hub_prefix + "user-redirect"
         config["token"] = ""
         visit = getattr(handler, _VISIT, None)
-        if (
-            isinstance(visit, Visit)
-            and contract.allow_token_in_url
-            and not contract.allow_websocket_cookie
-        ):
+        if isinstance(visit, Visit) and contract.allow_token_in_url and not contract.allow_websocket_cookie:
             # The administrator chose tokens over cookies for WebSockets: a page can send one in
             # no other way than its address, and only if it knows it.
             config["token"] = visit.token
@@ -237,9 +223,7 @@ class HubIdentityProvider(IdentityProvider):
 class HubAuthorizer(Authorizer):
     """Lets everybody do everything whom the hub lets in, and nobody else."""
 
-    def is_authorized(
-        self, handler: JupyterHandler, user: User, action: str, resource: str
-    ) -> bool:
+    def is_authorized(self, handler: JupyterHandler, user: User, action: str, resource: str) -> bool:  # noqa: ARG002 - an override
         """True for a visitor whose scopes open this server."""
         return isinstance(user, HubUser) and user.identity.may_enter
 

@@ -29,9 +29,7 @@ class Signer:
         """What `seal` was given, or None if it is forged, for another name, or too old."""
         if not sealed:
             return None
-        value = decode_signed_value(
-            self._key("cookie").hex(), name, sealed, max_age_days=max_age_s / 86_400, min_version=2
-        )
+        value = decode_signed_value(self._key("cookie").hex(), name, sealed, max_age_days=max_age_s / 86_400, min_version=2)
         return None if value is None else value.decode()
 
     def tag(self, use: str, text: str) -> str:

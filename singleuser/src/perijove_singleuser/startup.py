@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from .contract import Contract
-from .hub import HubClient, HubUnavailable
+from .hub import HubClient, HubUnavailableError
 
 _LONGEST_WAIT_S = 16.0
 
@@ -16,12 +16,12 @@ async def find_hub(
     contract: Contract,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    say: Callable[[str], object] = lambda text: print(text, file=sys.stderr, flush=True),
+    say: Callable[[str], object] = lambda text: sys.stderr.write(text + "\n"),
 ) -> str | None:
     """The hub's announced version, or None if it announces none.
 
     Asks again after 1, 2, 4, 8, 16, 16 … seconds while the start-up time lasts; then raises
-    HubUnavailable.
+    HubUnavailableError.
     """
     hub = HubClient(contract)
     waited_s, wait_s = 0.0, 1.0
@@ -29,7 +29,7 @@ async def find_hub(
         while True:
             try:
                 return await hub.version()
-            except HubUnavailable as error:
+            except HubUnavailableError as error:  # noqa: PERF203 - it waits between attempts
                 if waited_s >= contract.start_timeout_s:
                     raise
                 pause_s = min(wait_s, contract.start_timeout_s - waited_s)

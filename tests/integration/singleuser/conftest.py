@@ -16,9 +16,7 @@ def shared_hub() -> Iterator[FakeHub]:
 
 
 @pytest.fixture(scope="module")
-def shared_server(
-    shared_hub: FakeHub, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Browser]:
+def shared_server(shared_hub: FakeHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One server for a whole module: starting JupyterLab takes seconds."""
     home = tmp_path_factory.mktemp("home")
     with running(shared_hub, home) as browser:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 VERSION = "6.9.9"
@@ -51,7 +51,7 @@ class FakeHub:
     changed: threading.Condition = field(default_factory=threading.Condition)
     port: int = 0
 
-    def __enter__(self) -> FakeHub:
+    def __enter__(self) -> Self:
         self.tokens[SERVER_TOKEN] = ("alice", "")
         self.listen()
         return self
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     fake: FakeHub
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
     def do_GET(self) -> None:

@@ -45,9 +45,7 @@ def environment(hub: FakeHub, home: Path, service_url: str, **more: str) -> dict
         "JUPYTERHUB_CLIENT_ID": CLIENT_ID,
         "JUPYTERHUB_HOST": "",
         "JUPYTERHUB_OAUTH_CALLBACK_URL": CALLBACK,
-        "JUPYTERHUB_OAUTH_ACCESS_SCOPES": (
-            '["access:servers!server=alice/", "access:servers!user=alice"]'
-        ),
+        "JUPYTERHUB_OAUTH_ACCESS_SCOPES": ('["access:servers!server=alice/", "access:servers!user=alice"]'),
         "JUPYTERHUB_SERVER_NAME": "",
         "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
         "JUPYTERHUB_SERVICE_URL": service_url,
@@ -62,9 +60,7 @@ def command(*args: str) -> list[str]:
 
 
 @contextmanager
-def running(
-    hub: FakeHub, home: Path, *args: str, socket_path: Path | None = None, **more: str
-) -> Iterator[Browser]:
+def running(hub: FakeHub, home: Path, *args: str, socket_path: Path | None = None, **more: str) -> Iterator[Browser]:
     """Start the server, wait until it answers, and end it; yields a browser without cookies."""
     port = free_port()
     if socket_path is None:
@@ -112,19 +108,28 @@ class Browser:
         self._server = httpx.Client(transport=transport, timeout=30, trust_env=False)
         self._hub = httpx.Client(timeout=30, trust_env=False)
         self.cookies: dict[tuple[str, str], str] = {}
+        self._others: list[Browser] = []
 
     def another(self) -> Browser:
-        """A browser with no cookies, looking at the same server."""
-        return Browser(self.hub, self.port, self.socket_path)
+        """A browser with no cookies, looking at the same server; closed with this one."""
+        other = Browser(self.hub, self.port, self.socket_path)
+        self._others.append(other)
+        return other
 
     def close(self) -> None:
+        for other in self._others:
+            other.close()
         self._server.close()
         self._hub.close()
 
     def is_up(self) -> bool:
         try:
+            if self.socket_path is not None:
+                # httpx leaks the socket of a refused unix connection
+                with socket.socket(socket.AF_UNIX) as probe:
+                    probe.connect(str(self.socket_path))
             return self.get(PREFIX + "api").status_code == 200
-        except httpx.TransportError:
+        except (httpx.TransportError, OSError):
             return False
 
     def cookie_header(self, path: str) -> str:
@@ -134,9 +139,7 @@ class Browser:
     def cookie(self, name: str) -> str | None:
         return next((value for (_, n), value in self.cookies.items() if n == name), None)
 
-    def request(
-        self, method: str, url: str, headers: dict[str, str], **more: str
-    ) -> httpx.Response:
+    def request(self, method: str, url: str, headers: dict[str, str], **more: str) -> httpx.Response:
         """One request, by path; keeps the cookies of the answer."""
         path = url.partition("?")[0]
         to_hub = path.startswith("/hub/")

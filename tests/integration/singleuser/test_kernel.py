@@ -11,22 +11,21 @@ from contextlib import contextmanager
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from .fake_hub import SERVER_TOKEN, FakeHub
 from .running_server import HOST, PREFIX, Browser
 
 
 @contextmanager
-def channels(
-    browser: Browser, kernel: str, *, origin: str, cookies: bool = True
-) -> Iterator[ClientConnection]:
+def channels(browser: Browser, kernel: str, *, origin: str, cookies: bool = True) -> Iterator[ClientConnection]:
     path = f"{PREFIX}api/kernels/{kernel}/channels"
     headers = {"Cookie": browser.cookie_header(path)} if cookies else {}
     # the Host header a proxy passes on is the site's, whatever address the proxy connects to
     with connect(
         f"ws://{HOST}{path}",
         additional_headers=headers,
-        origin=origin,  # type: ignore[arg-type]
+        origin=Origin(origin),
         sock=socket.create_connection(("127.0.0.1", browser.port)),
         proxy=None,
     ) as opened:
@@ -75,9 +74,7 @@ def kernel(browser: Browser) -> Iterator[str]:
     browser.fetch(f"{PREFIX}api/kernels/{name}", "DELETE")
 
 
-def test_code_runs_and_sees_the_servers_token_as_under_jupyterhub(
-    browser: Browser, kernel: str
-) -> None:
+def test_code_runs_and_sees_the_servers_token_as_under_jupyterhub(browser: Browser, kernel: str) -> None:
     with channels(browser, kernel, origin=f"http://{HOST}") as channel:
         code = "import os; print(6 * 7, os.environ['JUPYTERHUB_API_TOKEN'])"
         assert execute(channel, code) == f"42 {SERVER_TOKEN}\n"

@@ -11,9 +11,7 @@ from .running_server import NAVIGATE, PREFIX, Browser, running
 
 
 @pytest.fixture(scope="module")
-def shared_server(
-    shared_hub: FakeHub, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Browser]:
+def shared_server(shared_hub: FakeHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A server that trusts what it knows of a visitor for no time at all."""
     home = tmp_path_factory.mktemp("home")
     with running(shared_hub, home, PERIJOVE_SINGLEUSER_IDENTITY_MAX_AGE="0") as browser:
@@ -45,9 +43,7 @@ def test_a_new_visitor_gets_a_page_that_says_what_to_do(browser: Browser, outage
     assert page.headers["Retry-After"]
 
 
-def test_a_cookie_the_server_does_not_know_is_kept_for_later(
-    browser: Browser, outage: FakeHub
-) -> None:
+def test_a_cookie_the_server_does_not_know_is_kept_for_later(browser: Browser, outage: FakeHub) -> None:
     # another session of the same browser: nobody the hub confirmed
     browser.cookies[("/", "jupyterhub-session-id")] = "another"
     assert browser.fetch(PREFIX + "api/contents").status_code == 503
@@ -61,9 +57,7 @@ def test_public_answers_do_not_need_the_hub(browser: Browser, outage: FakeHub) -
     assert browser.get(PREFIX + "logout", NAVIGATE).headers["Location"] == "/hub/logout"
 
 
-def test_a_sign_out_during_an_outage_counts_when_the_hub_is_back(
-    browser: Browser, hub: FakeHub
-) -> None:
+def test_a_sign_out_during_an_outage_counts_when_the_hub_is_back(browser: Browser, hub: FakeHub) -> None:
     browser.open(PREFIX + "lab")
     hub.answers = 503
     assert browser.fetch(PREFIX + "api/contents").status_code == 200

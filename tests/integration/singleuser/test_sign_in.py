@@ -36,9 +36,7 @@ def test_the_sign_in_cookie_is_private_to_this_server(browser: Browser) -> None:
     callback = browser.get(authorize, NAVIGATE).headers["Location"]
     answer = browser.get(callback, NAVIGATE)
     line = next(c for c in answer.headers.get_list("set-cookie") if c.startswith(CLIENT_ID + "="))
-    assert {"HttpOnly", "Path=/user/alice/", "SameSite=Lax", "Max-Age=3600"} <= set(
-        line.split("; ")
-    )
+    assert {"HttpOnly", "Path=/user/alice/", "SameSite=Lax", "Max-Age=3600"} <= set(line.split("; "))
     assert "Secure" not in line
 
 
@@ -74,9 +72,7 @@ def test_programs_get_a_plain_refusal_and_no_redirect(browser: Browser) -> None:
     assert not browser.cookies
 
 
-def test_a_person_without_access_is_told_so_and_does_not_loop(
-    browser: Browser, hub: FakeHub
-) -> None:
+def test_a_person_without_access_is_told_so_and_does_not_loop(browser: Browser, hub: FakeHub) -> None:
     hub.user = "mallory"
     page = browser.open(PREFIX + "lab")
     assert page.status_code == 403
@@ -84,9 +80,7 @@ def test_a_person_without_access_is_told_so_and_does_not_loop(
     assert browser.fetch(PREFIX + "api/contents").status_code == 403
 
 
-def test_scopes_of_administrators_and_of_shares_open_the_server(
-    browser: Browser, hub: FakeHub
-) -> None:
+def test_scopes_of_administrators_and_of_shares_open_the_server(browser: Browser, hub: FakeHub) -> None:
     for user in ("admin", "carol"):
         visitor = browser.another()
         hub.user = user

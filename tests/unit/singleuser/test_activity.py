@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from perijove_singleuser.activity import ActivityReporter
-from perijove_singleuser.hub import HubRefused, HubUnavailable
+from perijove_singleuser.hub import HubRefusedError, HubUnavailableError
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Stop(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -30,7 +30,7 @@ class World:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         if len(self.slept) >= self.naps:
-            raise Stop
+            raise StoppedError
 
     def reporter(self) -> ActivityReporter:
         return ActivityReporter(
@@ -63,14 +63,14 @@ async def test_a_time_without_a_zone_is_utc() -> None:
 async def test_the_interval_is_spread() -> None:
     world = World()
     world.naps = 3
-    with pytest.raises(Stop):
+    with pytest.raises(StoppedError):
         await world.reporter().run()
     assert world.slept == pytest.approx([330, 330, 330])
 
 
 async def test_while_no_hub_answers_it_is_tried_with_growing_pauses_for_a_minute() -> None:
     world = World()
-    world.failures = [HubUnavailable("down")] * 20
+    world.failures = [HubUnavailableError("down")] * 20
     reporter = world.reporter()
     await reporter.report()
     assert world.slept == [1, 2, 4, 8, 15, 15, 15]
@@ -84,7 +84,7 @@ async def test_a_refusal_is_not_repeated_at_once_and_says_what_to_do(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World()
-    world.failures = [HubRefused(404, "")]
+    world.failures = [HubRefusedError(404, "")]
     await world.reporter().report()
     assert world.slept == []
     assert "stop and start the server" in caplog.text

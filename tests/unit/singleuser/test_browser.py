@@ -55,9 +55,7 @@ def test_a_browser_never_leaves_the_server(url: str) -> None:
         ({"Upgrade": "websocket", "Sec-Fetch-Mode": "navigate"}, False),
     ],
 )
-def test_only_a_page_that_is_opened_is_navigation(
-    headers: dict[str, str], navigation: bool
-) -> None:
+def test_only_a_page_that_is_opened_is_navigation(headers: dict[str, str], navigation: bool) -> None:
     assert is_navigation("GET", headers) is navigation
     assert is_navigation("POST", headers) is False
 

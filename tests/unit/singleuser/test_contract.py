@@ -83,5 +83,5 @@ def test_where_to_listen_is_read_from_a_url(url: str, bind: Bind) -> None:
     ],
 )
 def test_a_place_nobody_can_listen_on_is_refused(url: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         parse_bind(url)

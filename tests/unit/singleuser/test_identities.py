@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
-from perijove_singleuser.hub import HubUnavailable, Identity
+from perijove_singleuser.hub import HubUnavailableError, Identity
 from perijove_singleuser.identities import ASK_AGAIN_S, FRESH_REFUSAL_S, LIMIT, Identities
 
 MAX_AGE_S, GRACE_S = 300.0, 3600.0
@@ -47,18 +47,14 @@ async def identities(hub: Hub) -> AsyncIterator[Identities]:
     await cache.close()
 
 
-async def test_the_hub_is_asked_again_only_when_the_answer_is_old(
-    hub: Hub, identities: Identities
-) -> None:
+async def test_the_hub_is_asked_again_only_when_the_answer_is_old(hub: Hub, identities: Identities) -> None:
     for passed, questions in ((0, 1), (MAX_AGE_S - 1, 1), (1, 2)):
         hub.now += passed
         assert await identities.identify("t", "s") == ALICE
         assert hub.questions == questions
 
 
-async def test_another_session_or_token_is_another_question(
-    hub: Hub, identities: Identities
-) -> None:
+async def test_another_session_or_token_is_another_question(hub: Hub, identities: Identities) -> None:
     await identities.identify("t", "s")
     hub.answer = None
     assert await identities.identify("t", "other session") is None
@@ -71,8 +67,8 @@ async def test_a_withdrawn_token_is_forgotten(hub: Hub, identities: Identities) 
     hub.now += MAX_AGE_S
     hub.answer = None
     assert await identities.identify("t", "s") is None
-    hub.answer = HubUnavailable("down")
-    with pytest.raises(HubUnavailable):
+    hub.answer = HubUnavailableError("down")
+    with pytest.raises(HubUnavailableError):
         await identities.identify("t", "s")
 
 
@@ -86,9 +82,7 @@ async def test_many_requests_at_once_ask_once(hub: Hub, identities: Identities) 
     assert hub.questions == 1
 
 
-async def test_a_request_that_is_given_up_does_not_spoil_the_others(
-    hub: Hub, identities: Identities
-) -> None:
+async def test_a_request_that_is_given_up_does_not_spoil_the_others(hub: Hub, identities: Identities) -> None:
     hub.gate = asyncio.Event()
     given_up = asyncio.create_task(identities.identify("t", "s"))
     patient = asyncio.create_task(identities.identify("t", "s"))
@@ -99,26 +93,22 @@ async def test_a_request_that_is_given_up_does_not_spoil_the_others(
     assert await patient == ALICE
 
 
-async def test_a_known_person_stays_through_an_outage_until_the_grace_ends(
-    hub: Hub, identities: Identities
-) -> None:
+async def test_a_known_person_stays_through_an_outage_until_the_grace_ends(hub: Hub, identities: Identities) -> None:
     await identities.identify("t", "s")
-    hub.answer = HubUnavailable("down")
+    hub.answer = HubUnavailableError("down")
     hub.now += MAX_AGE_S
     assert await identities.identify("t", "s") == ALICE
     hub.now += GRACE_S - MAX_AGE_S - 1
     assert await identities.identify("t", "s") == ALICE
     hub.now += 1
-    with pytest.raises(HubUnavailable):
+    with pytest.raises(HubUnavailableError):
         await identities.identify("t", "s")
 
 
-async def test_during_an_outage_requests_do_not_wait_for_the_hub(
-    hub: Hub, identities: Identities
-) -> None:
+async def test_during_an_outage_requests_do_not_wait_for_the_hub(hub: Hub, identities: Identities) -> None:
     await identities.identify("t", "s")
     hub.now += MAX_AGE_S
-    hub.answer = HubUnavailable("down")
+    hub.answer = HubUnavailableError("down")
     await identities.identify("t", "s")
     hub.gate = asyncio.Event()  # from now on the hub hangs
     hub.now += ASK_AGAIN_S
@@ -128,15 +118,13 @@ async def test_during_an_outage_requests_do_not_wait_for_the_hub(
     assert hub.questions == 3
 
 
-async def test_nobody_unknown_or_refused_comes_in_during_an_outage(
-    hub: Hub, identities: Identities
-) -> None:
+async def test_nobody_unknown_or_refused_comes_in_during_an_outage(hub: Hub, identities: Identities) -> None:
     hub.answer = MALLORY
     assert await identities.identify("m", "s") == MALLORY
-    hub.answer = HubUnavailable("down")
+    hub.answer = HubUnavailableError("down")
     hub.now += FRESH_REFUSAL_S
     for token in ("m", "never seen"):
-        with pytest.raises(HubUnavailable):
+        with pytest.raises(HubUnavailableError):
             await identities.identify(token, "s")
 
 

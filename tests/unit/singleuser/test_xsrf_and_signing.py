@@ -31,9 +31,7 @@ SAME = {"Sec-Fetch-Site": "same-origin"}
         ("POST", {"Upgrade": "websocket"}, True),
     ],
 )
-def test_when_a_cookie_alone_is_not_enough(
-    method: str, headers: dict[str, str], needed: bool
-) -> None:
+def test_when_a_cookie_alone_is_not_enough(method: str, headers: dict[str, str], needed: bool) -> None:
     assert needs_token(method, headers) is needed
 
 
