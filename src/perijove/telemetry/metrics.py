@@ -70,6 +70,14 @@ class Metrics:
     def audit(self, event: AuditEvent) -> None:
         self.audit_events.labels(event.action, event.outcome).inc()
 
+    def census(self, *, running: int, queued: int, users: int, active: dict[str, int]) -> None:
+        """How many there are now."""
+        self.running_servers.set(running)
+        self.queued_servers.set(queued)
+        self.total_users.set(users)
+        for period, count in active.items():
+            self.active_users.labels(period).set(count)
+
     def render(self) -> bytes:
         """The text exposition format."""
         return generate_latest(self.registry)

@@ -1,6 +1,8 @@
 """One request, as handlers see it: who asks, what for, and the one place that says whether they may."""
 
+from secrets import token_urlsafe
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +12,8 @@ from starlette.responses import Response
 from perijove.domain.access import HUB, Identity, Resource, may
 from perijove.domain.errors import BadInputError, NotSignedInError
 from perijove.domain.token import Session
+from perijove.web import cookies
+from perijove.web.origin import page_token
 from perijove.web.surface import Surface
 
 S = TypeVar("S", bound=Struct)
@@ -19,7 +23,7 @@ MAX_BODY = 8 * 1024 * 1024
 class Call:
     """`params` are the decoded path parameters. `identity` is None where nobody signed in (only on open routes)."""
 
-    __slots__ = ("cookie", "identity", "params", "request", "request_id", "session", "surface")
+    __slots__ = ("_form", "cookie", "identity", "params", "request", "request_id", "session", "surface", "visit")
 
     def __init__(self, request: Request, surface: Surface, params: dict[str, str], request_id: str) -> None:
         self.request = request
@@ -29,6 +33,8 @@ class Call:
         self.identity: Identity | None = None
         self.session: Session | None = None
         self.cookie: str | None = None
+        self.visit: str = ""
+        self._form: dict[str, str] | None = None
 
     @property
     def who(self) -> Identity:
@@ -36,6 +42,35 @@ class Call:
         if self.identity is None:
             raise NotSignedInError("Missing or invalid credentials.", "Sign in, or send a valid token.")
         return self.identity
+
+    @property
+    def host(self) -> str:
+        """Our own public host[:port], as the browser sees it."""
+        public = self.surface.hub.addresses.public_url
+        return urlsplit(public).netloc if public else self.request.headers.get("host", "")
+
+    @property
+    def secure(self) -> bool:
+        """Whether the browser reached us over HTTPS."""
+        public = self.surface.hub.addresses.public_url
+        return (urlsplit(public).scheme if public else self.request.url.scheme) == "https"
+
+    @property
+    def public_origin(self) -> str:
+        """ "https://host[:port]"."""
+        return f"{'https' if self.secure else 'http'}://{self.host}"
+
+    @property
+    def page_token(self) -> str:
+        """The token that forms of this browser must carry (web/origin.py). Makes the visit mark of an unknown browser."""
+        if self.cookie is None and not self.visit:
+            self.visit = token_urlsafe(24)
+        return page_token(self.surface.page_key, self.cookie or self.visit)
+
+    def keep_visit(self, response: Response) -> None:
+        """Let an unknown browser keep its mark."""
+        if self.cookie is None and self.visit and self.request.cookies.get(cookies.VISIT) != self.visit:
+            cookies.set_cookie(response, cookies.VISIT, self.visit, path=self.surface.prefix, secure=self.secure)
 
     @property
     def address(self) -> str:
@@ -62,6 +97,19 @@ class Call:
                 raise BadInputError(f"The body is larger than {MAX_BODY} bytes.")
             chunks.append(chunk)
         return b"".join(chunks)
+
+    async def form(self) -> dict[str, str]:
+        """A posted form's fields, the last of each name. Raises BadInputError."""
+        if self._form is None:
+            kind = self.request.headers.get("content-type", "").partition(";")[0].strip()
+            if kind not in {"application/x-www-form-urlencoded", ""}:
+                raise BadInputError(f"A form must be sent as application/x-www-form-urlencoded, not {kind}.")
+            try:
+                text = (await self.body()).decode()
+                self._form = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=1000))
+            except ValueError:
+                raise BadInputError("The form cannot be read.") from None
+        return self._form
 
     async def json(self) -> Any:
         """The body as JSON; None if it is empty. Raises BadInputError."""

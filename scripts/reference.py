@@ -1,0 +1,233 @@
+"""Write the pages of docs/reference that say what the code says: `reference.py` writes them, `reference.py --check` compares."""
+
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import click
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import FieldInfo, fields
+
+from perijove.cli import main as command
+from perijove.config.settings import Settings
+from perijove.domain import errors
+from perijove.domain.lifecycle import ACTIVITY, TABLE, Event
+from perijove.domain.server import Phase
+from perijove.plugins import AUTHENTICATORS, SPAWNERS
+from perijove.wire.scopes.table import SELF_SCOPES, STANDARD_SCOPES
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+MARK = "<!-- Written by scripts/reference.py from the code: change it there, then `make fix`. -->"
+WORDS = {
+    "Duration": "duration", "Size": "size", "Count": "number", "bool": "true or false", "int": "number", "float": "number", "str": "text",
+    "Secret": "secret",
+}  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Write or compare each page."""
+    stale = []
+    for name, page in PAGES.items():
+        text = f"{MARK}\n\n" + "\n".join(page()).rstrip() + "\n"
+        path = FOLDER / f"{name}.md"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in arguments:
+                path.write_text(text, encoding="utf-8")
+    if stale and "--check" in arguments:
+        print(f"docs/reference is behind the code ({', '.join(stale)}): run `make fix`.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def settings_page() -> Iterator[str]:
+    """Every section of the configuration file, in the order of the file."""
+    yield "# Settings\n"
+    yield "The configuration is one TOML file. `perijove init` writes one that fits the machine, `perijove check` lists every mistake in it.\n"
+    yield 'Durations are seconds as a number, or text such as "30s", "15m", "8h", "14d". Sizes are bytes as a number, or text such as "512M", "2G".'
+    yield 'In every limit 0 means no limit. A secret is written as `{ env = "NAME" }`, `{ file = "path" }`, or, for tests, `{ value = "text" }`.\n'
+    hints = get_type_hints(Settings)
+    for field in fields(Settings):
+        kind = next((part for part in (hints[field.name], *get_args(hints[field.name])) if is_struct(part)), None)
+        if kind is not None:
+            yield from section(f"[[{field.name}]]" if get_args(hints[field.name]) else f"[{field.name}]", kind)
+    yield "## `[spawner]` and `[authenticator]`\n"
+    yield "`use` names the plugin, by its entry point or as `package.module:Name`; the other settings are the plugin's own:"
+    yield "[spawners](spawners.md), [authenticators](authenticators.md).\n"
+    yield "## `[custom_scopes]`\n"
+    yield 'Scopes of the site\'s own for its services: `"custom:reports:read" = "read reports"`.'
+
+
+def plugins_page(title: str, group: str) -> Callable[[], Iterator[str]]:
+    """The settings of each plugin that comes with Perijove."""
+
+    def page() -> Iterator[str]:
+        yield f"# {title}\n"
+        for point in sorted(entry_points(group=group), key=lambda point: point.name):
+            if point.dist is not None and point.dist.name == "perijove":
+                plugin = point.load()
+                yield from section(f'use = "{point.name}"', plugin.Config, inspect.getdoc(plugin) or "")
+
+    return page
+
+
+def section(title: str, kind: type[Struct], said: str = "") -> Iterator[str]:
+    """One table of settings."""
+    yield f"## `{title}`\n"
+    if text := said or inspect.getdoc(kind) or "":
+        yield f"{cell(text) if text.strip('[] ') not in title else ''}\n"
+    rows = list(fields(kind))
+    if not rows:
+        yield "It has no settings.\n"
+        return
+    notes, types = documentation(kind)
+    yield "| setting | kind | default | |"
+    yield "| --- | --- | --- | --- |"
+    for field in rows:
+        yield f"| `{field.name}` | {in_words(types.get(field.name, ''))} | {default(field)} | {cell(notes.get(field.name, ''))} |"
+    yield ""
+
+
+def documentation(kind: type[Struct]) -> tuple[dict[str, str], dict[str, str]]:
+    """The text under each field of a class, and the annotation of each: neither is kept at run time."""
+    notes: dict[str, str] = {}
+    types: dict[str, str] = {}
+    for parent in reversed([parent for parent in kind.__mro__ if is_struct(parent) and parent is not Struct]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(parent))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for line, after in zip(body.body, [*body.body[1:], None], strict=True):
+            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+                types[line.target.id] = ast.unparse(line.annotation)
+                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                    notes[line.target.id] = inspect.cleandoc(str(after.value.value))
+    return notes, types
+
+
+def is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def in_words(annotation: str) -> str:
+    """A type as an administrator would say it."""
+    if annotation.startswith("Annotated["):
+        return in_words(annotation.removeprefix("Annotated[").partition(",")[0])
+    if annotation.startswith(("tuple[", "list[")):
+        return "list"
+    if annotation.startswith(("dict[", "Mapping[")):
+        return "table"
+    if annotation.startswith("Literal["):
+        return " or ".join(f"`{value}`" for value in ast.literal_eval(f"({annotation[8:-1]},)"))
+    return " or ".join(dict.fromkeys(WORDS.get(part.strip(), part.strip()) for part in annotation.split("|") if part.strip() != "None"))
+
+
+def default(field: FieldInfo) -> str:
+    """The default as it would be written in the file."""
+    value = field.default_factory() if field.default_factory is not NODEFAULT else field.default
+    if value is NODEFAULT:
+        return "required"
+    if value is None or value in ("", (), {}):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, float):
+        return f"`{value:g}`" if value < 60 or value % 60 else f'`"{duration(value)}"`'
+    if isinstance(value, tuple):
+        return ", ".join(f'`"{item}"`' for item in value)
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+
+
+def duration(seconds: float) -> str:
+    """A whole number of the largest unit that fits."""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if not seconds % size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:g}s"
+
+
+def lifecycle_page() -> Iterator[str]:
+    """The table of domain/lifecycle.py, and its events."""
+    yield "# The life of a server\n"
+    yield "A server is always in one of these phases. While it is in one, the hub that holds the server's lease does what the phase asks for.\n"
+    yield "| phase | what the hub does meanwhile | what can happen | and then it is |"
+    yield "| --- | --- | --- | --- |"
+    for phase in Phase:
+        activity = ACTIVITY.get(phase)
+        moves = [(event, to, effects) for (at, event), (to, effects) in TABLE.items() if at is phase]
+        for position, (event, to, effects) in enumerate(moves):
+            done = "".join(f", {effect.value.replace('_', ' ')}" for effect in effects)
+            first = f"**{phase.value}** | {activity.value if activity else 'looks after it'}" if position == 0 else " | "
+            yield f"| {first} | {event.value.replace('_', ' ')} | {to.value}{done} |"
+    yield "\nWhat is not in the table cannot happen: it is refused, and changes nothing.\n"
+    notes = {event.name: text for event, text in enum_notes(Event)}
+    yield "| event | |"
+    yield "| --- | --- |"
+    for event in Event:
+        yield f"| {event.value.replace('_', ' ')} | {cell(notes.get(event.name, ''))} |"
+
+
+def enum_notes(kind: type[Event]) -> Iterator[tuple[Event, str]]:
+    """The text under each member."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    for line, after in zip(body.body, body.body[1:], strict=False):
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and isinstance(after, ast.Expr):
+            assert isinstance(after.value, ast.Constant)
+            yield kind[line.targets[0].id], str(after.value.value)
+
+
+def scopes_page() -> Iterator[str]:
+    """Every scope, what it allows and what it brings along."""
+    yield "# Scopes\n"
+    yield "A scope is a right that a role, a token or a share can hold. The names are JupyterHub's. A scope brings along the scopes beside it,"
+    yield "and all of them can be limited: `read:users!user=ada`, `servers!group=students`, `access:servers!server=ada/lab`.\n"
+    yield "| scope | allows to | brings along |"
+    yield "| --- | --- | --- |"
+    for name, definition in STANDARD_SCOPES.items():
+        yield f"| `{name}` | {cell(definition.description)} | {', '.join(f'`{sub}`' for sub in definition.subscopes)} |"
+    yield f"\n`self` stands for {', '.join(f'`{scope}`' for scope in SELF_SCOPES)}, each limited to the person who holds it."
+
+
+def errors_page() -> Iterator[str]:
+    """Every error of ours: its code, its status and who can mend it."""
+    yield "# Error codes\n"
+    yield "An error says what happened, what to do next, and who does it. The code stays the same from release to release.\n"
+    yield "| code | HTTP status | who can mend it | |"
+    yield "| --- | --- | --- | --- |"
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.PerijoveError)]
+    for kind in sorted(kinds, key=lambda kind: (kind.status, kind.code)):
+        yield f"| `{kind.code}` | {kind.status} | {kind.blame.value} | {cell((inspect.getdoc(kind) or '').partition(chr(10) * 2)[0])} |"
+
+
+def commands_page() -> Iterator[str]:
+    """The help of every command."""
+    yield "# Commands\n"
+    parent = click.Context(command, info_name="perijove")
+    for name in sorted(command.commands):
+        sub = command.commands[name]
+        yield f"## perijove {name}\n"
+        yield f"```text\n{sub.get_help(click.Context(sub, info_name=name, parent=parent, max_content_width=110))}\n```\n"
+
+
+def cell(text: str) -> str:
+    """Text that fits in a cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "settings": settings_page,
+    "spawners": plugins_page("Spawners", SPAWNERS),
+    "authenticators": plugins_page("Authenticators", AUTHENTICATORS),
+    "lifecycle": lifecycle_page,
+    "scopes": scopes_page,
+    "errors": errors_page,
+    "commands": commands_page,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

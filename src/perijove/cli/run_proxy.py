@@ -1,0 +1,38 @@
+"""From settings to a running proxy."""
+
+from perijove.config.listen import parse_listen
+from perijove.config.load import Loaded
+from perijove.proxy.run import run
+from perijove.proxy.settings import ProxySettings
+from perijove.runtime import keys_of, proxy_token
+
+
+def run_proxy(loaded: Loaded) -> int:
+    """Run until SIGTERM; returns the exit code."""
+    return run(proxy_settings(loaded))
+
+
+def proxy_settings(loaded: Loaded) -> ProxySettings:
+    """The proxy's own record, from the file's [proxy] and what it shares with the hub."""
+    hub, proxy, log = loaded.settings.hub, loaded.settings.proxy, loaded.settings.log
+    public = parse_listen(proxy.listen)
+    admin = parse_listen(proxy.admin_listen) if proxy.admin_listen else None
+    return ProxySettings(
+        host=public.host or "127.0.0.1",
+        port=public.port,
+        unix_path=public.path,
+        hubs=proxy.hubs or (hub.connect_url or parse_listen(hub.listen).url,),
+        base_url=hub.base_url,
+        token=proxy_token(loaded, keys_of(loaded)),
+        state_file=str(loaded.folder / proxy.state_file) if proxy.state_file else str(loaded.state_dir / "routes.json"),
+        workers=proxy.workers,
+        trusted_proxies=proxy.trusted_proxies,
+        tls_cert=str(loaded.folder / proxy.tls_cert) if proxy.tls_cert else "",
+        tls_key=str(loaded.folder / proxy.tls_key) if proxy.tls_key else "",
+        admin_host=admin.host if admin is not None and not admin.path else "127.0.0.1",
+        admin_port=admin.port if admin is not None and not admin.path else None,
+        admin_unix_path=admin.path if admin is not None else "",
+        access_log=proxy.access_log,
+        log_level=log.level,
+        log_format="console" if log.format == "console" else "json",
+    )

@@ -1,0 +1,258 @@
+"""The composition root: from settings to a running hub. The only module that knows all parts."""
+
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import click
+import structlog
+import uvloop
+
+from perijove.adapters.keys import Keys, open_keys
+from perijove.adapters.probe import HttpProber
+from perijove.adapters.store_sql import open_store
+from perijove.adapters.system_clock import SystemClock
+from perijove.config.listen import Listen, parse_listen
+from perijove.config.load import Loaded, load
+from perijove.config.problems import Problems
+from perijove.config.settings import Secret, Settings
+from perijove.control.context import Hub
+from perijove.control.declare import declare
+from perijove.control.invitations import first_admin_link
+from perijove.domain.environment import HubAddresses
+from perijove.domain.errors import SettingsError
+from perijove.domain.options import Profile
+from perijove.plugins import authenticator_plugin, check_plugins, spawner_plugin
+from perijove.ports.plugin import PluginContext
+from perijove.ports.store.store import Store
+from perijove.telemetry.journal import Journal
+from perijove.telemetry.logs import set_up_logs
+from perijove.telemetry.metrics import Metrics
+
+_log = structlog.get_logger("perijove")
+_MAX_RUNTIME_PATH = 40
+"""Sockets of servers lie below runtime_dir, and a unix socket's path has at most 107 bytes (unix(7))."""
+
+
+def load_settings(config: Path | None) -> Loaded:
+    """Read and check everything that can be checked without starting. Raises SettingsError with one line per mistake."""
+    return load(config, dict(os.environ), _more_checks)  # noqa: TID251 - the one place where the hub meets the environment
+
+
+def _more_checks(settings: Settings, problems: Problems) -> None:
+    check_plugins(settings, problems)
+
+
+def prepare(loaded: Loaded) -> None:
+    """What must exist before hub and proxy start side by side: the state directory and the master secret."""
+    _private(loaded.state_dir)
+    keys_of(loaded)
+
+
+def keys_of(loaded: Loaded) -> Keys:
+    """The keys all replicas share; made at the first start unless configured."""
+    hub = loaded.settings.hub
+    master = loaded.secret(hub.cookie_secret) if hub.cookie_secret is not None else None
+    return open_keys(loaded.state_dir / "master.key", master, [loaded.secret(key) for key in hub.crypt_keys])
+
+
+def proxy_token(loaded: Loaded, keys: Keys) -> str:
+    """The secret between proxies and hubs."""
+    configured = loaded.settings.proxy.token
+    return loaded.secret(configured) if configured is not None else keys.key("proxy").hex()
+
+
+def _private(path: Path) -> Path:
+    """A folder that only we can read. Raises SettingsError."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_uid != os.geteuid():
+            raise SettingsError(f"{path} belongs to somebody else.", "Give it to the account that runs the hub, or set state_dir in [hub].")
+        path.chmod(0o700)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be made: {error}.", "Set state_dir in [hub] to a place where the hub may write.") from None
+    return path
+
+
+def runtime_dir(loaded: Loaded) -> Path:
+    """A short private folder for sockets, the same after every restart."""
+    configured = loaded.settings.hub.runtime_dir
+    if configured:
+        path = (loaded.folder / configured).resolve()
+        if len(os.fsencode(path)) > _MAX_RUNTIME_PATH:
+            raise SettingsError(f"runtime_dir {path} is too long.", f"Sockets need a path of at most {_MAX_RUNTIME_PATH} characters.")
+    else:
+        mark = sha256(os.fsencode(loaded.state_dir)).hexdigest()[:8]
+        home = loaded.environ.get("XDG_RUNTIME_DIR", "")
+        if os.geteuid() == 0:
+            path = Path("/run") / f"perijove-{mark}"
+        elif home and len(home) < 24 and os.access(home, os.W_OK):
+            path = Path(home) / f"perijove-{mark}"
+        else:
+            path = Path(tempfile.gettempdir()) / f"perijove-{os.geteuid()}-{mark}"
+    _private(path)
+    if os.geteuid() == 0:
+        path.chmod(0o711)  # people's servers make their sockets in folders of their own below it
+    return path
+
+
+def _store_url(loaded: Loaded) -> str:
+    url = loaded.settings.store.url
+    if isinstance(url, Secret):
+        return loaded.secret(url)
+    return url or f"sqlite:///{loaded.state_dir / 'perijove.sqlite'}"
+
+
+@asynccontextmanager
+async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True) -> AsyncIterator[Hub]:
+    """A hub with all its ports open, not yet working. Raises SettingsError."""
+    settings, clock, keys = loaded.settings, SystemClock(), keys_of(loaded)
+    listen = parse_listen(settings.hub.listen)
+    runtime = runtime_dir(loaded)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(_store_url(loaded), pool_size=settings.store.pool_size, clock=clock, exclusive=exclusive))
+
+        def context(name: str) -> PluginContext:
+            return _plugin_context(loaded, name, runtime, store, clock, keys)
+
+        plugin, config = spawner_plugin(settings)
+        spawner = await stack.enter_async_context(plugin.open(config, context("spawner")))
+        door, door_config = authenticator_plugin(settings)
+        authenticator = await stack.enter_async_context(door.open(door_config, context("authenticator")))
+        connect = settings.hub.connect_url or listen.url
+        yield Hub(
+            replica=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            settings=settings,
+            addresses=HubAddresses(
+                base_url=settings.hub.base_url, api_url=f"{connect}{settings.hub.base_url}hub/api", public_url=settings.hub.public_url.rstrip("/")
+            ),
+            store=store,
+            clock=clock,
+            secrets=keys,
+            spawner=spawner,
+            authenticator=authenticator,
+            prober=HttpProber(),
+            observers=(metrics, Journal()),
+            profiles=[
+                Profile(
+                    name=entry.name,
+                    display_name=entry.display_name or entry.name,
+                    description=entry.description,
+                    default=entry.default,
+                    options=entry.options,
+                    groups=entry.groups,
+                )
+                for entry in settings.profiles
+            ],
+            custom_scopes=settings.custom_scopes,
+        )
+
+
+def _plugin_context(loaded: Loaded, name: str, runtime: Path, store: Store, clock: SystemClock, keys: Keys) -> PluginContext:
+    own = runtime / name
+    own.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, exist_ok=True)
+    exposed = parse_listen(loaded.settings.proxy.listen).exposed or parse_listen(loaded.settings.hub.listen).exposed
+    return PluginContext(
+        state_dir=_private(loaded.state_dir / name),
+        runtime_dir=own,
+        base_url=loaded.settings.hub.base_url,
+        exposed=exposed,
+        store=store,
+        clock=clock,
+        secrets=keys,
+        environ=loaded.environ,
+    )
+
+
+def run_hub(loaded: Loaded) -> int:
+    """Run a hub until SIGTERM or SIGINT; returns the exit code."""
+    set_up_logs(loaded.settings.log.level, loaded.settings.log.format)
+    gc.set_threshold(50_000, 20, 50)  # a request leaves hundreds of objects behind; collecting every 700 costs a tenth of the time
+    sys.setswitchinterval(0.0005)  # the database's thread and the event loop hand the interpreter to each other all the time
+    prepare(loaded)
+    return uvloop.run(_serve_hub(loaded))
+
+
+async def _serve_hub(loaded: Loaded) -> int:
+    metrics = Metrics(loaded.settings.metrics.prefix)
+    listen = parse_listen(loaded.settings.hub.listen)
+    stop, ready = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_hub(loaded, metrics) as hub:
+        tokens = {entry.name: loaded.secret(entry.api_token) for entry in loaded.settings.services if entry.api_token is not None}
+        await declare(hub, tokens)
+        async with open_identities(hub) as identities:
+            surface = Surface(
+                hub=hub,
+                identities=identities,
+                metrics=metrics,
+                proxy_token=proxy_token(loaded, keys_of(loaded)),
+                page_key=hub.secrets.key("page-token"),
+                started=hub.clock.now(),
+                ending=stop,
+            )
+            async with asyncio.TaskGroup() as group:
+                work = [
+                    group.create_task(run_reconciler(hub), name="reconciler"),
+                    group.create_task(watch_gauges(hub, metrics), name="gauges"),
+                    group.create_task(_announce(loaded, hub, ready), name="announce"),
+                ]
+                await serve(App(surface, API + OAUTH + PROXIES + PAGES), listen.host, listen.port, ready, stop)
+                for task in work:
+                    task.cancel()
+    return 0
+
+
+async def _announce(loaded: Loaded, hub: Hub, ready: asyncio.Event) -> None:
+    """Tell the person at the terminal where to go, and give the first administrator a way in."""
+    await ready.wait()
+    _log.info("hub is up", address=loaded.settings.hub.listen, replica=hub.replica)
+    public = _public_address(loaded)
+    click.echo(f"\nPerijove is up: {public}{loaded.settings.hub.base_url}")
+    link = await first_admin_link(hub)
+    if link is not None:
+        click.echo(f"Make the first administrator's account with this link (it works once, for a day):\n\n    {public}{link}\n")
+    _warn(loaded)
+
+
+def _warn(loaded: Loaded) -> None:
+    exposed = parse_listen(loaded.settings.proxy.listen).exposed
+    if exposed and not loaded.settings.proxy.tls_cert and not loaded.settings.hub.public_url.startswith("https:"):
+        click.secho("Warning: people reach this hub without TLS. Set tls_cert and tls_key in [proxy], or put a TLS proxy before it.", fg="yellow", err=True)
+    if os.geteuid() == 0 and not exposed:
+        click.secho(
+            "Running as root, on this machine's loopback address only. People's servers run under Unix accounts of their own, never as root.",
+            fg="yellow",
+            err=True,
+        )
+
+
+def _public_address(loaded: Loaded) -> str:
+    """Where people come in, without a path."""
+    settings = loaded.settings
+    if settings.hub.public_url:
+        return settings.hub.public_url.rstrip("/")
+    listen: Listen = parse_listen(settings.proxy.listen)
+    return listen.url.replace("http:", "https:", 1) if settings.proxy.tls_cert else listen.url
+
+
+def make_admin_link(loaded: Loaded) -> str:
+    """A new one-time link for an administrator, made beside a running hub. Raises SettingsError, ConflictError."""
+
+    async def make() -> str:
+        async with open_hub(loaded, Metrics(), exclusive=False) as hub:
+            return _public_address(loaded) + await new_admin_link(hub)
+
+    prepare(loaded)
+    return asyncio.run(make())

@@ -1,0 +1,9 @@
+"""The REST API's part of the route table."""
+
+from starlette.responses import Response
+
+from perijove.web.api import groups, info, servers, tokens, users
+from perijove.web.call import Call
+from perijove.web.router import Route
+
+ROUTES: tuple[Route[Call, Response], ...] = (*info.ROUTES, *users.ROUTES, *servers.ROUTES, *tokens.ROUTES, *groups.ROUTES)

@@ -1,0 +1,149 @@
+"""Start, stop, watch and change servers."""
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+from starlette.responses import Response, StreamingResponse
+
+from perijove.control.ask import ask_delete, ask_start, ask_stop
+from perijove.control.naming import ServerChange, change_server, create_server, get_server
+from perijove.control.progress import wait_until_settled
+from perijove.control.users import find_person
+from perijove.domain.access import asks_groups, server_resource
+from perijove.domain.errors import BadInputError
+from perijove.domain.server import Desired, Phase, Server
+from perijove.domain.visibility import SERVER_BASE_FIELDS, visible_fields
+from perijove.web.api.models import person_groups, server_model
+from perijove.web.api.progress import event_lines
+from perijove.web.call import Call, json_response
+from perijove.web.router import Access, Route
+
+
+class Remove(Struct):
+    remove: bool = False
+
+
+class ServerPatch(Struct, forbid_unknown_fields=True):
+    name: str | UnsetType = UNSET
+    display_name: str | UnsetType = UNSET
+    user_options: dict[str, Any] | UnsetType = UNSET
+
+
+async def require_on_server(call: Call, scope: str) -> tuple[str, str]:
+    """The names in the path, if the asker holds `scope` for that server. Raises what Call.require raises."""
+    user, name = call.params["name"], call.params.get("server", "")
+    on = server_resource(user, name)
+    if asks_groups(call.who.scopes, (scope,), on):
+        person = await find_person(call.surface.hub, user)
+        on = server_resource(user, name, person_groups(person.user) if person else frozenset())
+    call.require(scope, on)
+    return user, name
+
+
+def start_body(raw: Any) -> tuple[str | None, dict[str, Any] | None]:
+    """(display_name, user_options) of a start's body. Without either key the whole body is user_options (JupyterHub's older form).
+
+    Raises BadInputError.
+    """
+    if raw is None:
+        return None, None
+    if not isinstance(raw, dict):
+        raise BadInputError("The body must be a JSON object: user_options, or {display_name, user_options}.")
+    if not raw:
+        return None, None
+    if "display_name" not in raw and "user_options" not in raw:
+        return None, raw
+    display_name, options = raw.get("display_name"), raw.get("user_options")
+    if unknown := set(raw) - {"display_name", "user_options"}:
+        raise BadInputError(f"Unknown keys: {', '.join(sorted(unknown))}. Put options into user_options.")
+    if not (display_name is None or isinstance(display_name, str)) or not (options is None or isinstance(options, dict)):
+        raise BadInputError("display_name must be text, user_options an object.")
+    return display_name, options
+
+
+async def start(call: Call) -> Response:
+    user, name = await require_on_server(call, "start:servers")
+    display_name, options = start_body(await call.json())
+    hub = call.surface.hub
+    server = await ask_start(hub, user, name, options=options, display_name=display_name, actor=call.actor)
+    server = await wait_until_settled(hub, server, hub.settings.limits.api_wait)
+    if server.phase is Phase.READY:
+        return Response(status_code=201, media_type="text/plain")
+    if server.phase is Phase.FAILED and server.failure is not None:
+        raise _StartFailedError(server.failure.message, server.failure.hint)
+    return Response(status_code=202, media_type="text/plain")
+
+
+class _StartFailedError(BadInputError):
+    """The server could not be started; said to the API's caller as JupyterHub does, with status 500."""
+
+    code = "start-failed"
+    status = 500
+
+
+async def read(call: Call) -> Response:
+    user, name = await require_on_server(call, "read:servers")
+    server = await get_server(call.surface.hub, user, name)
+    return json_response(server_model(server, call.surface, _fields(call, server)))
+
+
+def _fields(call: Call, server: Server) -> frozenset[str]:
+    return visible_fields(call.who.scopes, server_resource(server.user_name, server.name)) | SERVER_BASE_FIELDS
+
+
+async def create(call: Call) -> Response:
+    user, name = await require_on_server(call, "start:servers")
+    display_name, options = start_body(await call.json())
+    server = await create_server(call.surface.hub, user, name, display_name=display_name, options=options, actor=call.actor)
+    return json_response(server_model(server, call.surface, _fields(call, server)), 201)
+
+
+async def patch(call: Call) -> Response:
+    user, name = await require_on_server(call, "start:servers")
+    body = await call.json_as(ServerPatch)
+    change = ServerChange(
+        name=None if isinstance(body.name, UnsetType) else body.name,
+        display_name=None if isinstance(body.display_name, UnsetType) else body.display_name,
+        options=None if isinstance(body.user_options, UnsetType) else body.user_options,
+    )
+    server = await change_server(call.surface.hub, user, name, change, actor=call.actor)
+    return json_response(server_model(server, call.surface, _fields(call, server)))
+
+
+async def stop(call: Call) -> Response:
+    user, name = await require_on_server(call, "delete:servers")
+    body = await call.json_as(Remove)
+    hub = call.surface.hub
+    if body.remove and not name:
+        raise BadInputError("A default server cannot be removed, only stopped.", "Leave `remove` out.")
+    if body.remove:
+        server = await ask_delete(hub, user, name, actor=call.actor)
+    else:
+        server = await ask_stop(hub, user, name, actor=call.actor)
+    left = await wait_until_settled(hub, server, hub.settings.limits.api_wait)
+    gone = left.stopped and left.desired is not Desired.RUNNING
+    return Response(status_code=204 if gone else 202, media_type="text/plain")
+
+
+async def watch(call: Call) -> Response:
+    """Server-sent events of a start."""
+    user, name = await require_on_server(call, "read:servers")
+    server = await get_server(call.surface.hub, user, name)
+    if server.phase in {Phase.STOPPED, Phase.STOPPING}:
+        raise BadInputError(f"{server.full_name} is not starting.", "Start it first.")
+    return StreamingResponse(event_lines(call, server), media_type="text/event-stream", headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
+
+
+def _routes(path: str) -> tuple[Route[Call, Response], ...]:
+    api = Access.API
+    return (
+        Route(method="POST", path=path, handler=start, access=api, summary="Start a server", scopes=("start:servers",)),
+        Route(method="GET", path=path, handler=read, access=api, summary="One server", scopes=("read:servers",)),
+        Route(method="PUT", path=path, handler=create, access=api, summary="Create a server without starting it", scopes=("start:servers",)),
+        Route(method="PATCH", path=path, handler=patch, access=api, summary="Change a stopped server", scopes=("start:servers",)),
+        Route(method="DELETE", path=path, handler=stop, access=api, summary="Stop a server", scopes=("delete:servers",)),
+        Route(method="GET", path=path + "/progress", handler=watch, access=api, summary="Progress of a start", scopes=("read:servers",)),
+    )
+
+
+ROUTES = (*_routes("/api/users/{name}/server"), *_routes("/api/users/{name}/servers/{server}"))

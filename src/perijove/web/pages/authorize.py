@@ -1,0 +1,25 @@
+"""The question "let this server or service know who you are?"."""
+
+from urllib.parse import urlsplit
+
+from starlette.responses import Response
+
+from perijove.control.oauth import Authorization
+from perijove.web.call import Call
+from perijove.web.pages.render import page
+from perijove.wire.scopes import Catalog
+
+
+async def authorize_page(call: Call, grant: Authorization) -> Response:
+    catalog = Catalog(call.surface.hub.custom_scopes)
+    target = urlsplit(grant.redirect_uri)
+    what = f"{grant.server.user_name}'s server" if grant.server else f"the service {grant.service.name}" if grant.service else grant.client.description
+    return await page(
+        call,
+        "authorize.html",
+        form_action=f"'self' {target.scheme}://{target.netloc}" if target.netloc else "'self'",
+        what=what,
+        server_owner=grant.server.user_name if grant.server else "",
+        scopes=[(scope, catalog.describe(scope)) for scope in grant.scopes],
+        action=str(call.request.url.path) + "?" + call.request.url.query,
+    )

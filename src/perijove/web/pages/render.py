@@ -1,0 +1,99 @@
+"""Render templates: what every page needs, strict headers, static files by their content's hash."""
+
+import hashlib
+import mimetypes
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from perijove.control.groups import list_services
+from perijove.domain.access import service_resource
+from perijove.domain.access import may as may_do
+from perijove.domain.errors import NotFoundError
+from perijove.web.call import Call
+
+POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action {form}; frame-ancestors 'none'; base-uri 'none'"
+_STATIC = files("perijove.web").joinpath("static")
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _ago(moment: datetime) -> str:
+    """ "5 minutes ago", "in 3 days"."""
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    ahead, seconds = seconds < 0, abs(seconds)
+    if seconds < 60:
+        return "in a moment" if ahead else "just now"
+    for size, name in ((86400.0, "day"), (3600.0, "hour"), (60.0, "minute")):
+        if seconds >= size:
+            count = round(seconds / size)
+            text = f"{count} {name}{'' if count == 1 else 's'}"
+            return f"in {text}" if ahead else f"{text} ago"
+    raise AssertionError
+
+
+@cache
+def static_hash(name: str) -> str:
+    """First 12 hex digits of the file's SHA-256."""
+    return hashlib.sha256(_STATIC.joinpath(name).read_bytes()).hexdigest()[:12]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("perijove.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"iso": _iso, "ago": _ago}
+    return environment
+
+
+async def page(call: Call, template: str, *, status: int = 200, form_action: str = "'self'", **values: Any) -> Response:
+    """A page for whoever asks, signed in or not."""
+    surface = call.surface
+    common: dict[str, Any] = {
+        "me": call.identity if call.session is not None else None,
+        "prefix": surface.prefix,
+        "xsrf": call.page_token,
+        "here": "",
+        "notice": "",
+        "problem": None,
+        "services": await _menu(call),
+        "may_administer": call.identity is not None and bool(may_do(call.identity, "admin-ui")),
+        "static": lambda name: f"{surface.prefix}static/{name}?v={static_hash(name)}",
+    }
+    text = _environment().get_template(template).render(common | values)
+    response = HTMLResponse(text, status, headers={"content-security-policy": POLICY.format(form=form_action), "cache-control": "no-store", "referrer-policy": "same-origin"})
+    call.keep_visit(response)
+    return response
+
+
+async def _menu(call: Call) -> list[Mapping[str, str]]:
+    """The services whose pages the person may open."""
+    identity = call.identity
+    if identity is None or call.session is None:
+        return []
+    services = await list_services(call.surface.hub)
+    return [
+        {"name": service.name, "prefix": f"{call.surface.base_url}services/{service.name}/"}
+        for service in services
+        if service.url and service.display and may_do(identity, "access:services", service_resource(service.name))
+    ]
+
+
+async def static_file(call: Call) -> Response:
+    """A file of ours; for ever, if asked for by its hash."""
+    name = call.params["path"]
+    known = {entry.name for entry in _STATIC.iterdir()}
+    if name not in known:
+        raise NotFoundError("There is no such file.")
+    content = _STATIC.joinpath(name).read_bytes()
+    lasting = call.request.query_params.get("v") == static_hash(name)
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Response(content, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable" if lasting else "no-cache"})

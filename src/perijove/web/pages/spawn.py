@@ -1,0 +1,204 @@
+"""Start a server: options, progress, and what people see at a server that does not run."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, unquote
+
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from perijove.control.ask import ask_start
+from perijove.control.naming import find_server
+from perijove.domain.access import may, server_resource
+from perijove.domain.errors import BadInputError, NotFoundError, PerijoveError
+from perijove.domain.options import OptionField
+from perijove.domain.server import Phase
+from perijove.web.api.progress import event_lines
+from perijove.web.call import Call, json_response
+from perijove.web.failure import Wants
+from perijove.web.pages.own import Target, asks, may_target, option_fields, target_of, visible_profiles
+from perijove.web.pages.render import page
+from perijove.web.redirect import safe_next
+from perijove.wire.names import server_prefix, user_segment
+
+NOT_RUNNING = 424
+"""What JupyterHub answers at the address of a stopped server; JupyterLab knows it."""
+_PREFIX = "option."
+
+
+def next_of(call: Call) -> str:
+    """Where to go on to, "" if nowhere or elsewhere."""
+    return safe_next(call.request.query_params.get("next"), call.host) or ""
+
+
+async def form(call: Call) -> Response:
+    """The options of a start; without any, JupyterHub's GET /spawn starts at once, but a link must not: we ask for one click."""
+    target = await target_of(call, "start:servers")
+    if target.server is not None and target.server.ready:
+        return RedirectResponse(next_of(call) or target.url(call), 302)
+    if target.server is not None and target.server.pending:
+        return RedirectResponse(_pending_url(call, target), 302)
+    return await _form(call, target)
+
+
+async def _form(call: Call, target: Target, problem: PerijoveError | None = None, typed: Mapping[str, Any] | None = None) -> Response:
+    profiles = visible_profiles(call, target.person)
+    values = dict(typed if typed is not None else target.server.options if target.server else {})
+    default = next((profile.name for profile in profiles if profile.default), profiles[0].name if profiles else "")
+    return await page(
+        call,
+        "spawn.html",
+        status=problem.status if problem else 200,
+        problem=problem,
+        title=target.title(call),
+        path=target.path,
+        next=next_of(call),
+        profiles=profiles,
+        chosen=values.get("profile", default),
+        fields=option_fields(call, target.person),
+        values=values,
+    )
+
+
+async def start(call: Call) -> Response:
+    target = await target_of(call, "start:servers")
+    sent = await call.form()
+    options: dict[str, Any] = {}
+    try:
+        options = _options(sent, option_fields(call, target.person), profiled=bool(visible_profiles(call, target.person)))
+        chosen = options if asks(call, target.person) else None
+        await ask_start(call.surface.hub, target.person.user.name, target.name, options=chosen, actor=call.actor)
+    except BadInputError as error:
+        return await _form(call, target, error, options)
+    return RedirectResponse(_pending_url(call, target), 303)
+
+
+def _options(sent: Mapping[str, str], fields: list[OptionField], *, profiled: bool) -> dict[str, Any]:
+    """Form values in the types of the fields. Raises BadInputError."""
+    options: dict[str, Any] = {}
+    if profiled and (profile := sent.get(_PREFIX + "profile")):
+        options["profile"] = profile
+    for field in fields:
+        text = sent.get(_PREFIX + field.name, "").strip()
+        if field.kind == "boolean":
+            options[field.name] = text == "true"
+        elif not text:
+            continue
+        elif field.kind in {"integer", "number"}:
+            try:
+                options[field.name] = int(text) if field.kind == "integer" else float(text)
+            except ValueError:
+                raise BadInputError(f"{field.label}: {text!r} is not a number.") from None
+        else:
+            options[field.name] = text
+    return options
+
+
+def _pending_url(call: Call, target: Target) -> str:
+    following = next_of(call)
+    return f"{call.surface.prefix}spawn-pending/{target.path}" + (f"?next={quote(following, safe='')}" if following else "")
+
+
+async def pending(call: Call) -> Response:
+    target = await target_of(call, "read:servers")
+    server = target.server
+    if server is not None and server.phase is Phase.READY:
+        return RedirectResponse(next_of(call) or target.url(call), 302)
+    if server is None or server.stopped:
+        return await _not_running(call, target, status=200)
+    title = target.title(call)
+    return await page(
+        call,
+        "pending.html",
+        title=title[:1].upper() + title[1:],
+        path=target.path,
+        next=next_of(call),
+        stopping=server.phase is Phase.STOPPING,
+        message="One moment …",
+        lines=[],
+    )
+
+
+async def events(call: Call) -> Response:
+    """The progress page's own stream: JupyterHub's events, and the tail of the log."""
+    target = await target_of(call, "read:servers")
+    if target.server is None:
+        raise NotFoundError("This server was never started.")
+    lines = event_lines(call, target.server, with_log=True)
+    return StreamingResponse(lines, media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+
+
+async def _not_running(call: Call, target: Target, *, status: int, following: str = "") -> Response:
+    title = target.title(call)
+    return await page(
+        call,
+        "not_running.html",
+        status=status,
+        title=title[:1].upper() + title[1:],
+        path=target.path,
+        next=following or next_of(call),
+        failure=target.server.failure if target.server else None,
+        may_start=may_target(call, "start:servers", target),
+        asks=asks(call, target.person),
+    )
+
+
+async def at_server(call: Call) -> Response:
+    """A request for /user/NAME/… that no route took: that server is not running, or on its way."""
+    user, _, rest = call.params["rest"].partition("/")
+    name = unquote(rest.partition("/")[0])
+    user = unquote(user)
+    server = await find_server(call.surface.hub, user, name) if name else None
+    call.params = {"name": user, "server": name if server is not None else ""}
+    on = server_resource(user, call.params["server"])
+    verdict = may(call.identity, "access:servers", on)
+    if _wants_json(call, rest):
+        verdict.enforce()
+        path = f"{user_segment(user)}/{name}" if server else user_segment(user)
+        hint = f"Start it at {call.surface.prefix}spawn/{path}"
+        return json_response({"status": NOT_RUNNING, "message": f"{user}'s server is not running.", "hint": hint}, NOT_RUNNING)
+    target = await target_of(call, "access:servers")
+    url = call.request.url
+    tail = call.request.scope["path"].removeprefix(f"{call.surface.prefix}user/")
+    following = f"{call.surface.base_url}user/{quote(tail, safe='/@~:+,;=!$&()*')}" + (f"?{url.query}" if url.query else "")
+    present = target.server
+    if present is not None and present.ready:
+        return _again(call, target, following)
+    if present is not None and present.pending:
+        return RedirectResponse(f"{call.surface.prefix}spawn-pending/{target.path}?next={quote(following, safe='')}", 303)
+    return await _not_running(call, target, status=NOT_RUNNING, following=following)
+
+
+def _again(call: Call, target: Target, following: str) -> Response:
+    """The server is ready, yet the proxy sent the request here: its table is a moment behind. Try again, a few times."""
+    try:
+        count = int(call.request.query_params.get("redirects", "0"))
+    except ValueError:
+        count = 0
+    if count >= 4:
+        raise PerijoveError(
+            f"{target.title(call).capitalize()} is running, but the proxy does not reach it.",
+            "Try again in a minute. If it stays so, an administrator should look at the proxy's log.",
+            retry_after_s=10,
+        )
+    path = following.partition("?")[0]
+    response = RedirectResponse(f"{path}?redirects={count + 1}", 302)
+    response.headers["retry-after"] = str(2**count)
+    return response
+
+
+def _wants_json(call: Call, rest: str) -> bool:
+    return Wants.of(call.request) is Wants.JSON or "/api/" in f"/{rest}/" or call.request.method != "GET"
+
+
+async def user_redirect(call: Call) -> Response:
+    """/hub/user-redirect/PATH: the same path in the asker's own server, started on the way if need be."""
+    target = await target_of(call, "access:servers")
+    query = call.request.url.query
+    following = target.url(call) + quote(call.params["rest"], safe="/@~:%") + (f"?{query}" if query else "")
+    if target.server is not None and target.server.ready:
+        return RedirectResponse(following, 302)
+    return RedirectResponse(f"{call.surface.prefix}spawn/{target.path}?next={quote(following, safe='')}", 302)
+
+
+def own_url(call: Call) -> str:
+    return server_prefix(call.surface.base_url, call.who.name, "")

@@ -1,0 +1,79 @@
+// Small conveniences; every page works without them but for live progress.
+"use strict";
+
+for (const form of document.querySelectorAll("form[data-confirm]")) {
+  form.addEventListener("submit", (event) => {
+    if (!window.confirm(form.dataset.confirm)) event.preventDefault();
+  });
+}
+
+// Live progress. Read with fetch, not EventSource, so that the page token travels in a header and never in an address.
+const pending = document.getElementById("pending");
+if (pending) watch(pending);
+
+async function watch(box) {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      const answer = await fetch(box.dataset.events, { headers: { "X-XSRFToken": document.body.dataset.xsrf, Accept: "text/event-stream" } });
+      if (answer.status === 403) return void window.location.reload();
+      if (answer.ok && (await readEvents(answer.body, (event) => show(box, event)))) return;
+    } catch {
+      // the hub is away; the server goes on without it, and so do we
+    }
+    await new Promise((done) => setTimeout(done, Math.min(10000, 500 * 2 ** tries)));
+  }
+}
+
+async function readEvents(stream, handle) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return false;
+    text += value;
+    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+      const data = text.slice(0, end).split("\n").filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join("\n");
+      text = text.slice(end + 2);
+      if (data && handle(JSON.parse(data))) {
+        await reader.cancel();
+        return true;
+      }
+    }
+  }
+}
+
+function show(box, event) {
+  if (event.log !== undefined) {
+    const pre = document.getElementById("log");
+    pre.textContent = event.log;
+    pre.scrollTop = pre.scrollHeight;
+    document.getElementById("log-box").hidden = !event.log;
+    return false;
+  }
+  const bar = box.querySelector(".bar");
+  if (event.progress !== undefined && event.progress !== null) {
+    bar.setAttribute("aria-valuenow", String(Math.round(event.progress)));
+    bar.firstElementChild.style.width = `${event.progress}%`;
+  }
+  if (event.message) {
+    document.getElementById("message").textContent = event.message;
+    const item = document.createElement("li");
+    item.textContent = event.message;
+    document.getElementById("events").append(item);
+  }
+  if (event.ready) {
+    window.location.replace(box.dataset.next || event.url);
+    return true;
+  }
+  if (event.failed || event.stopped) {
+    if (event.stopped) return void window.location.replace(document.querySelector(".brand").href) || true;
+    bar.classList.add("bad");
+    const problem = document.getElementById("failed");
+    problem.textContent = `${event.message} ${event.hint || ""}`;
+    problem.hidden = false;
+    document.getElementById("cancel").hidden = true;
+    document.getElementById("retry").hidden = false;
+    return true;
+  }
+  return false;
+}
