@@ -18,8 +18,8 @@ test: ## Run all tests. `make test ARGS="tests/unit -x"` runs some.
 check: ## Check style, types, imports between packages, and sizes.
 	@exec scripts/check
 
-fix: ## Mend what the style checks can mend by themselves.
-	@bin=$$("$$(scripts/find-python)" scripts/environments.py dev)/bin && "$$bin/ruff" check --fix && "$$bin/ruff" format
+fix: ## Mend style and the generated pages of the documentation, as far as that goes by itself.
+	@exec scripts/fix
 
 docs: ## Build the documentation into docs/_build/html.
 	@exec scripts/docs

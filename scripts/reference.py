@@ -158,9 +158,10 @@ def lifecycle_page() -> Iterator[str]:
     for phase in Phase:
         activity = ACTIVITY.get(phase)
         moves = [(event, to, effects) for (at, event), (to, effects) in TABLE.items() if at is phase]
+        idle = "polls it now and then" if phase is Phase.READY else "nothing"
         for position, (event, to, effects) in enumerate(moves):
             done = "".join(f", {effect.value.replace('_', ' ')}" for effect in effects)
-            first = f"**{phase.value}** | {activity.value if activity else 'looks after it'}" if position == 0 else " | "
+            first = f"**{phase.value}** | {activity.value if activity else idle}" if position == 0 else " | "
             yield f"| {first} | {event.value.replace('_', ' ')} | {to.value}{done} |"
     yield "\nWhat is not in the table cannot happen: it is refused, and changes nothing.\n"
     notes = {event.name: text for event, text in enum_notes(Event)}
