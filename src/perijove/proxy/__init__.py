@@ -1,1 +1,6 @@
-"""The public door: sends each request to the server, service or hub it is for."""
+"""The public door: sends requests to people's servers and to the hub."""
+
+from perijove.proxy.settings import Limits, ProxySettings
+from perijove.proxy.supervisor import run
+
+__all__ = ["Limits", "ProxySettings", "run"]

@@ -1,0 +1,99 @@
+"""What all connections of one worker share."""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Sequence
+from typing import Protocol
+
+from perijove.proxy.deadlines import Deadlines
+from perijove.proxy.forwarding import CookieFilter, Forwarding, TrustedProxies
+from perijove.proxy.paths import Addresses
+from perijove.proxy.settings import Limits, ProxySettings
+from perijove.proxy.stats import Stats
+from perijove.proxy.table import Table
+from perijove.proxy.tunnel import Tunnel
+from perijove.proxy.upstreams import Origin, Upstreams
+
+
+class Visitor(Protocol):
+    """A client's connection, as far as it can be told to go."""
+
+    @property
+    def busy(self) -> bool: ...
+    def drain(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Door:
+    """Settings, table, pool and counts of one worker, and who is inside."""
+
+    def __init__(self, settings: ProxySettings, table: Table[Origin], upstreams: Upstreams, clock: Deadlines, stats: Stats) -> None:
+        self.limits: Limits = settings.limits
+        self.table = table
+        self.upstreams = upstreams
+        self.clock = clock
+        self.stats = stats
+        self.draining = False
+        self.base_url = settings.base_url
+        self.tls = bool(settings.tls_cert)
+        self.addresses = Addresses(settings.base_url)
+        self.trusted = TrustedProxies(settings.trusted_proxies)
+        self.forwarding = Forwarding("https" if self.tls else "http", self.trusted, CookieFilter(settings.hub_cookies))
+        self.access_log = settings.access_log
+        self.max_connections = settings.limits.max_connections
+        self.connections: set[Visitor] = set()
+        self.tunnels: set[Tunnel] = set()
+        self.hubs: tuple[Origin, ...] = tuple(upstreams.origin(text) for text in settings.hubs)
+        self._turn = 0
+        self._left: asyncio.Event | None = None
+        """Set when somebody leaves; only while it is waited for."""
+        self._id_prefix = secrets.token_hex(6).encode() + b"-"
+        self._ids = itertools.count(1)
+
+    def request_id(self) -> bytes:
+        """Unique, but no secret."""
+        return self._id_prefix + b"%x" % next(self._ids)
+
+    def hub_origins(self) -> Sequence[Origin]:
+        """All hubs, those that answered last first; requests take turns among them."""
+        hubs = self.hubs
+        if len(hubs) < 2:
+            return hubs
+        self._turn = (self._turn + 1) % len(hubs)
+        turned = hubs[self._turn :] + hubs[: self._turn]
+        return sorted(turned, key=lambda origin: origin.down_until > self.clock.now)
+
+    def drain(self) -> None:
+        """Let running exchanges finish and nothing new begin."""
+        self.draining = True
+        for connection in tuple(self.connections):
+            connection.drain()
+
+    async def empty(self, crowd: "set[Visitor] | set[Tunnel]", within_s: float) -> bool:
+        """Wait until all of `connections` or of `tunnels` are gone. False if some are still there after `within_s`."""
+        self._left = asyncio.Event()
+        try:
+            async with asyncio.timeout(max(0.0, within_s)):
+                while crowd:
+                    await self._left.wait()
+                    self._left.clear()
+        except TimeoutError:
+            return False
+        return True
+
+    def leave(self, visitor: Visitor) -> None:
+        self.connections.discard(visitor)
+        if self._left is not None:
+            self._left.set()
+
+    def abort(self) -> None:
+        for connection in tuple(self.connections):
+            connection.abort()
+        for tunnel in tuple(self.tunnels):
+            tunnel.abort()
+
+    def tunnel_ended(self, tunnel: Tunnel) -> None:
+        self.tunnels.discard(tunnel)
+        if self._left is not None:
+            self._left.set()

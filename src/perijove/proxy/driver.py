@@ -1,0 +1,360 @@
+"""The public door: clients' connections, from the first byte to a running exchange."""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, cast
+
+from perijove.proxy.accesslog import log_access
+from perijove.proxy.deadlines import Deadlines
+from perijove.proxy.door import Door
+from perijove.proxy.errorpages import HUB_DOWN, NOTHING_HERE, OVERLOADED, SERVER_DOWN, TIMED_OUT, Trouble, render, wants_html
+from perijove.proxy.exchange import Exchange
+from perijove.proxy.http1 import Refused, RequestFields, check_partial_head, parse_request_line
+from perijove.proxy.table import Entry
+from perijove.proxy.tunnel import Tunnel
+from perijove.proxy.upstreams import Origin, UpstreamConnection
+
+_HOST_LINE = re.compile(rb"(?im)^host:[^\r]*\r\n")
+_SWALLOW_MAX: Final = 64 * 1024 * 1024
+_NOT_PASSED_ON: Final = frozenset({b"CONNECT", b"TRACE"})
+_MIN_DRAIN_BYTES: Final = 4096
+
+
+class ClientConnection(asyncio.Protocol):
+    """One client. Takes one request at a time; what comes early waits."""
+
+    __slots__ = (
+        "_advancing", "_buffer", "_ending", "_held_back", "_peer", "_remembered", "_stuck_at", "_swallowed", "_trusted", "door", "due", "exchange",
+        "slot", "transport", "waiting", "write_paused",
+    )  # fmt: skip
+
+    transport: asyncio.Transport
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.exchange: Exchange | None = None
+        self.due = 0.0
+        self.slot = 0
+        self.write_paused = False
+        self.waiting = False
+        """Whether the server cannot take more of the body just now."""
+        self._buffer = b""
+        self._advancing = False
+        self._held_back = False
+        self._ending = False
+        self._swallowed = 0
+        self._stuck_at = 0
+        self._peer = ""
+        self._trusted = False
+        self._remembered: RequestFields | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio's
+        door = self.door
+        door.stats.accepted += 1
+        if len(door.connections) + len(door.tunnels) >= door.max_connections:
+            door.stats.shed += 1
+            self.transport.write(render(OVERLOADED, door.base_url, False, False, False))
+            self.end()
+            door.connections.add(self)
+            return
+        door.connections.add(self)
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self._peer = peer[0].removeprefix("::ffff:") if peer[0].startswith("::ffff:") and "." in peer[0] else peer[0]
+        self._trusted = door.trusted.trusts(self._peer)
+        self.transport.set_write_buffer_limits(high=door.limits.buffer_bytes)
+        door.clock.arm(self, door.limits.head_s)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            if self._ending:
+                self._swallow(data)
+            else:
+                if self._buffer:
+                    data = self._buffer + data
+                    self._buffer = b""
+                self._advance(data)
+            return
+        if exchange.receiving:
+            data = exchange.request_data(data)
+        if data:
+            self._hold(data)
+
+    def _advance(self, data: bytes) -> None:
+        """Take requests out of `data` until one is running, or none is whole."""
+        self._advancing = True
+        while data and self.exchange is None and not self._ending and not self.write_paused:
+            rest = self._begin(data)
+            if rest is None:
+                self._advancing = False
+                return
+            data = rest
+        self._advancing = False
+        if data and not self._ending:
+            self._hold(data)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what came before its time, and read no more if that is much."""
+        self._buffer = self._buffer + data if self._buffer else data
+        if len(self._buffer) > self.door.limits.max_head_bytes and not self._held_back:
+            self._held_back = True
+            self.transport.pause_reading()
+
+    def _begin(self, data: bytes) -> bytes | None:
+        """Start the exchange of the request at the beginning of `data`; returns what follows its head, or None if it is not whole."""
+        door = self.door
+        while data.startswith(b"\r\n"):  # RFC 9112, section 2.2
+            data = data[2:]
+        end = data.find(b"\r\n\r\n")
+        method = block = b""
+        try:
+            if end < 0 or end > door.limits.max_head_bytes:
+                self._wait_for_head(data)
+                return None
+            line = parse_request_line(data)
+            method, target, version = line.groups()
+            block = data[line.end() : end + 2]
+            minor = 1 if version == b"1" else 0
+            fields = self._remembered
+            # Requests of one client mostly differ by their first line alone.
+            if fields is None or fields.block != block or fields.minor != minor:
+                fields = self._remembered = RequestFields(block, minor, door.limits.max_fields)
+            address = door.addresses.parse(target)
+            if address.host is not None:
+                block = b"Host: " + address.host + b"\r\n" + _HOST_LINE.sub(b"", block)
+                fields = RequestFields(block, minor, door.limits.max_fields)
+            if method in _NOT_PASSED_ON:
+                raise Refused(405, "This method is not passed on.")
+        except Refused as refused:
+            self._refuse(refused, method, block)
+            return b""
+        door.stats.requests += 1
+        self._start(method, address.target, address.path, fields)
+        rest = data[end + 4 :]
+        exchange = self.exchange
+        if rest and exchange is not None and exchange.receiving:
+            rest = exchange.request_data(rest)
+        return rest
+
+    def _wait_for_head(self, data: bytes) -> None:
+        """Raises Refused if this will never be one."""
+        if data:
+            check_partial_head(data, self.door.limits.max_head_bytes)
+            if not self._buffer:
+                self.door.clock.arm(self, min(self.door.limits.head_s, max(0.0, self.due - self.door.clock.now)))
+        self._buffer = data
+
+    def _start(self, method: bytes, target: bytes, path: bytes, fields: RequestFields) -> None:
+        door = self.door
+        host = fields.host or b""
+        entry = door.table.find(path, host)
+        origins: Sequence[Origin] = (entry.place,) if entry is not None else door.hub_origins()
+        if not origins:
+            self._answer_at_once(NOTHING_HERE, method, fields)
+            return
+        origin = origins[0]
+        if origin.down_until > door.clock.now and not origin.idle:
+            # Refused a moment ago: stale pages that ask again and again cost no connection each.
+            self._answer_at_once(SERVER_DOWN if entry is not None else HUB_DOWN, method, fields)
+            return
+        to_hub = entry is None
+        key = (to_hub, None if fields.host is not None else origin.authority)
+        tail = fields.tails.get(key)
+        if tail is None:
+            tail = fields.tails[key] = door.forwarding.tail(fields, self._peer, self._trusted, to_hub, origin.authority)
+        if origin.prefix:
+            sent_target = origin.prefix + target
+        else:
+            sent_target = target
+        if fields.request_id:
+            head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, sent_target, tail)
+        else:
+            head = b"%b %b HTTP/1.1\r\n%bX-Request-Id: %b\r\n\r\n" % (method, sent_target, tail, door.request_id())
+        exchange = self.exchange = Exchange(self, method, target, fields, entry, origins, head)
+        if door.access_log:
+            exchange.started = asyncio.get_running_loop().time()
+        if exchange.receiving:
+            door.clock.arm(self, door.limits.body_s)
+        else:
+            self.due = door.clock.now + door.limits.response_s
+        exchange.start()
+
+    def _answer_at_once(self, trouble: Trouble, method: bytes, fields: RequestFields) -> None:
+        keep = fields.keep_alive and not fields.has_body and not self.door.draining
+        self.answer(trouble, method, fields.block, keep)
+        if keep:
+            self.door.clock.arm(self, self.door.limits.idle_s)
+        else:
+            self.end(linger=fields.has_body)
+
+    def _refuse(self, refused: Refused, method: bytes, block: bytes) -> None:
+        self.door.stats.refused += 1
+        title = "There is nothing here" if refused.status == 404 else "The request is not understood"
+        self.answer(Trouble(refused.status, title, refused.reason), method, block, False)
+        self.end(linger=True)
+
+    # What an exchange asks for.
+
+    def answer(self, trouble: Trouble, method: bytes, block: bytes, keep: bool) -> None:
+        """Send a page of our own."""
+        self.door.stats.answered[trouble.status // 100] += 1
+        self.transport.write(render(trouble, self.door.base_url, wants_html(block), method == b"HEAD", keep))
+
+    def finished(self, exchange: Exchange, keep: bool) -> None:
+        """The exchange is over, its answer sent on."""
+        if self.door.access_log:
+            log_access(exchange, self._peer)
+        receiving = exchange.receiving
+        self.exchange = None
+        door = self.door
+        if self.waiting:
+            self.wait(True)
+        if not keep or door.draining:
+            self.end(linger=receiving)
+            return
+        due = self.due = door.clock.now + door.limits.idle_s
+        if self.slot > due + 1:
+            door.clock.arm(self, door.limits.idle_s)
+        if self._buffer and not self._advancing:
+            self._take_up()
+
+    def _take_up(self) -> None:
+        """Go on with requests that came early."""
+        if self.exchange is not None or self.write_paused or self._ending:
+            return
+        data, self._buffer = self._buffer, b""
+        if self._held_back:
+            self._held_back = False
+            if not self.waiting:
+                self.transport.resume_reading()
+        self._advance(data)
+
+    def wait(self, writable: bool) -> None:
+        """The server can take more of the body (True), or cannot just now."""
+        if writable == self.waiting:
+            self.waiting = not writable
+            if self._held_back or self.transport.is_closing():
+                return
+            if writable:
+                self.transport.resume_reading()
+            else:
+                self.transport.pause_reading()
+
+    def switch(self, exchange: Exchange, up: UpstreamConnection, data: bytes) -> None:
+        """Become a tunnel."""
+        door = self.door
+        if door.access_log:
+            log_access(exchange, self._peer)
+        entry = exchange.entry
+        tunnel = Tunnel(door.clock, door.limits, _toucher(entry, door.clock), door.tunnel_ended, exchange.fields.upgrade.lower() == b"websocket")
+        door.upstreams.detach(up)
+        self._leave()
+        door.tunnels.add(tunnel)
+        door.stats.tunnels_opened += 1
+        if entry is not None:
+            entry.last = door.clock.wall
+        self.exchange = None
+        tunnel.start(self.transport, up.transport, self.write_paused, data, self._buffer)
+
+    def end(self, linger: bool = False) -> None:
+        """Close when all is sent. `linger`: the client may still be sending and must be able to read the answer all the same."""
+        self._ending = True
+        self._buffer = b""
+        transport = self.transport
+        limits = self.door.limits
+        if linger and not self.door.tls and transport.can_write_eof() and not transport.is_closing():
+            transport.write_eof()
+            if self._held_back or self.waiting:
+                self._held_back = self.waiting = False
+                transport.resume_reading()
+            self.door.clock.arm(self, limits.linger_s)
+        else:
+            transport.close()
+            self.door.clock.arm(self, limits.send_s)
+
+    def _swallow(self, data: bytes) -> None:
+        self._swallowed += len(data)
+        if self._swallowed > _SWALLOW_MAX:
+            self.abort()
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+    @property
+    def busy(self) -> bool:
+        return self.exchange is not None
+
+    def drain(self) -> None:
+        if self.exchange is None and not self._ending:
+            self.end()
+
+    # What the transport and the clock tell.
+
+    def pause_writing(self) -> None:
+        self.write_paused = True
+        self._stuck_at = self.transport.get_write_buffer_size()
+        self.door.clock.arm(self, self.door.limits.send_s)
+        if self.exchange is not None:
+            self.exchange.client_writable(False)
+
+    def resume_writing(self) -> None:
+        self.write_paused = False
+        self.due = self.door.clock.now + (self.door.limits.response_s if self.exchange is not None else self.door.limits.idle_s)
+        if self.exchange is not None:
+            self.exchange.client_writable(True)
+        elif self._buffer:
+            self._take_up()
+
+    def eof_received(self) -> bool:
+        exchange = self.exchange
+        if exchange is None or exchange.receiving or self.door.tls:
+            return False
+        exchange.client_half_closed(self.door.limits.gone_s)
+        self.door.clock.arm(self, self.door.limits.gone_s)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter: nobody is there any more
+        self._leave()
+        self._ending = True
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None and not exchange.over:
+            self.door.stats.client_aborts += 1
+            if self.door.access_log:
+                log_access(exchange, self._peer)
+            exchange.client_lost()
+
+    def _leave(self) -> None:
+        self.door.leave(self)
+        self.door.clock.drop(self)
+
+    def expired(self) -> None:
+        door = self.door
+        if self.write_paused and not self._ending:
+            size = self.transport.get_write_buffer_size()
+            if size + _MIN_DRAIN_BYTES <= self._stuck_at:
+                self._stuck_at = size
+                door.clock.arm(self, door.limits.send_s)
+                return
+            door.stats.timeouts += 1
+            self.abort()
+        elif self._ending:
+            self.abort()
+        elif self.exchange is not None:
+            self.exchange.expired()
+        elif self._buffer:
+            door.stats.timeouts += 1
+            self.answer(TIMED_OUT, b"", b"", False)
+            self.end(linger=True)
+        else:
+            self.end()
+
+
+def _toucher(entry: Entry[Origin] | None, clock: Deadlines) -> Callable[[], None]:
+    def touch() -> None:
+        if entry is not None:
+            entry.last = clock.wall
+
+    return touch

@@ -1,0 +1,398 @@
+"""One request and its answer, between a client's connection and a server's."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from perijove.proxy.chunks import Chunks
+from perijove.proxy.door import Door
+from perijove.proxy.errorpages import HUB_DOWN, HUB_FAILED, NO_ANSWER, SERVER_DOWN, TIMED_OUT, TOO_SLOW, Trouble
+from perijove.proxy.framing import UNTIL_CLOSE, frame
+from perijove.proxy.http1 import Refused, RequestFields, ResponseHead
+from perijove.proxy.table import Entry
+from perijove.proxy.upstreams import Origin, UpstreamConnection
+
+_log = logging.getLogger("perijove.proxy")
+_REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+_MAX_HEAD: Final = 256 * 1024
+
+
+class Client(Protocol):
+    """The client's connection, as an exchange sees it."""
+
+    door: Door
+    transport: asyncio.Transport
+    due: float
+    slot: int
+    waiting: bool
+    write_paused: bool
+
+    def answer(self, trouble: Trouble, method: bytes, block: bytes, keep: bool) -> None: ...
+    def expired(self) -> None: ...
+    def finished(self, exchange: "Exchange", keep: bool) -> None: ...
+    def switch(self, exchange: "Exchange", up: UpstreamConnection, data: bytes) -> None: ...
+    def wait(self, writable: bool) -> None: ...
+
+
+class Exchange:
+    """Lives from a request's head until both its body and the answer have passed, or one side is lost."""
+
+    __slots__ = (
+        "_body_chunks",
+        "_body_left",
+        "_chunks",
+        "_client",
+        "_connecting",
+        "_dirty",
+        "_head",
+        "_held",
+        "_keep_upstream",
+        "_left",
+        "_origins",
+        "_patience",
+        "_pending",
+        "_repeatable",
+        "_repeated",
+        "_to_close",
+        "_up_paused",
+        "begun",
+        "entry",
+        "fields",
+        "keep_client",
+        "method",
+        "over",
+        "receiving",
+        "started",
+        "status",
+        "target",
+        "up",
+    )  # fmt: skip
+
+    def __init__(
+        self, client: Client, method: bytes, target: bytes, fields: RequestFields, entry: Entry[Origin] | None, origins: Sequence[Origin], head: bytes
+    ) -> None:
+        """`head`: what is sent to the server; `origins`: where to, in order of preference; `entry` is None for the hub."""
+        self._client = client
+        self.method = method
+        self.target = target
+        self.fields = fields
+        self.entry = entry
+        self._origins = origins
+        self._head = head
+        self._repeatable = not fields.has_body and method in _REPEATABLE
+        self._repeated = False
+        self._connecting: asyncio.Task[None] | None = None
+        self.up: UpstreamConnection | None = None
+        self._up_paused = False
+        self._pending: list[bytes] = []
+        self._patience = client.door.limits.response_s
+        self.receiving = fields.has_body
+        """Whether more of the request's body is to come."""
+        self._body_left = fields.length
+        self._body_chunks = Chunks(keep_trailers=False) if fields.chunked else None
+        self.begun = False
+        """Whether the answer has begun on its way to the client."""
+        self.status = 0
+        self._held = b""
+        self._left = 0
+        self._chunks: Chunks | None = None
+        self._to_close = False
+        """The client sees the end of the answer by the end of the connection."""
+        self._keep_upstream = False
+        self._dirty = False
+        self.keep_client = fields.keep_alive
+        self.over = False
+        self.started = 0.0
+
+    def start(self) -> None:
+        up = self._client.door.upstreams.take(self._origins[0], self._repeatable)
+        if up is not None:
+            self._send(up)
+        else:
+            self._connecting = self._client.door.upstreams.connect(self, self._origins)
+
+    def _send(self, up: UpstreamConnection) -> None:
+        self.up = up
+        up.exchange = self
+        transport = up.transport
+        transport.write(self._head)
+        if self._pending:
+            transport.writelines(self._pending)
+            self._pending = []
+        if self._client.write_paused:
+            self.client_writable(False)
+
+    # What the connection to the server tells.
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        self._connecting = None
+        if self.over:
+            connection.drop()
+            return
+        self._client.wait(True)
+        self._send(connection)
+
+    def unreachable(self, error: Exception) -> None:
+        self._connecting = None
+        if self.over:
+            return
+        to = self._origins[-1].text
+        if isinstance(error, TimeoutError):
+            _log.warning("%s did not take the connection in time", to)
+            self.fail(TOO_SLOW if self.entry is not None else HUB_DOWN)
+        else:
+            _log.warning("cannot connect to %s: %s", to, error)
+            self.fail(SERVER_DOWN if self.entry is not None else HUB_DOWN)
+
+    def response_data(self, data: bytes) -> None:
+        client = self._client
+        client.due = client.door.clock.now + self._patience
+        if not self.begun:
+            self._response_head(self._held + data if self._held else data)
+            return
+        left = self._left
+        if left > 0:
+            size = len(data)
+            if size < left:
+                self._left = left - size
+                client.transport.write(data)
+                return
+            if size > left:
+                data = data[:left]
+                self._dirty = True
+            client.transport.write(data)
+            self._complete()
+        elif self._chunks is not None:
+            self._chunked(self._chunks, data)
+        else:
+            client.transport.write(data)
+
+    def _response_head(self, data: bytes) -> None:
+        client = self._client
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0 or end > _MAX_HEAD:
+                self._held = data
+                if len(data) > _MAX_HEAD or (len(data) >= 7 and not data.startswith(b"HTTP/1.")):
+                    self._bad("its head is too large or not HTTP/1")
+                return
+            try:
+                head = ResponseHead(data, end)
+            except Refused as refused:
+                self._bad(refused.reason)
+                return
+            if head.status >= 200:
+                break
+            if head.status == 101:
+                self._switch(data)
+                return
+            client.door.stats.answered[1] += 1
+            if self.fields.minor == 1:
+                client.transport.write(b"HTTP/1.1 %d \r\n%b\r\n" % (head.status, head.fields))
+            data = data[head.size :]
+            if not data:
+                self._held = b""
+                return
+        self._held = b""
+        status = self.status = head.status
+        client.door.stats.answered[status // 100] += 1
+        if self.entry is not None and (status < 300 or status == 304) and not (b"?" in self.target and b"no_track_activity" in self.target):
+            self.entry.last = client.door.clock.wall
+        self._begin_body(head, data)
+
+    def _begin_body(self, head: ResponseHead, data: bytes) -> None:
+        """Send the head on, and what has come of the body: in one piece and as it came, wherever possible."""
+        client = self._client
+        keep = self.keep_client and not self.receiving and not client.door.draining
+        left, chunks, self._to_close, self.keep_client, self._keep_upstream, ours = frame(head, data, self.method, self.fields.minor, keep)
+        here = len(data) - head.size
+        out = data
+        if chunks is not None:
+            try:
+                body = chunks.feed(data[head.size :]) if here else b""
+            except Refused as refused:
+                self._bad(refused.reason)
+                return
+            done = chunks.done
+            self._dirty = bool(chunks.rest)
+            if ours or len(body) != here:
+                out = (ours or data[: head.size]) + body
+        else:
+            done = 0 <= left <= here
+            self._dirty = here > left >= 0
+            if ours or self._dirty:
+                out = (ours or data[: head.size]) + (data[head.size : head.size + left] if left >= 0 else data[head.size :])
+        self.begun = True
+        self._chunks = chunks
+        self._left = left - here if left > 0 else left
+        client.transport.write(out)
+        if done:
+            self._complete()
+
+    def _chunked(self, chunks: Chunks, data: bytes) -> None:
+        try:
+            out = chunks.feed(data)
+        except Refused as refused:
+            self._bad(refused.reason)
+            return
+        if out:
+            self._client.transport.write(out)
+        if chunks.done:
+            self._dirty = bool(chunks.rest)
+            self._complete()
+
+    def _complete(self) -> None:
+        """The answer has passed."""
+        self.over = True
+        up, self.up = self.up, None
+        if up is not None:
+            if self._keep_upstream and not self.receiving and not self._dirty:
+                if self._up_paused:
+                    up.transport.resume_reading()
+                self._client.door.upstreams.park(up)
+            else:
+                up.drop()
+        self._client.finished(self, self.keep_client and not self.receiving)
+
+    def _switch(self, data: bytes) -> None:
+        """101: from here on it is not HTTP."""
+        up = self.up
+        if not self.fields.upgrade or up is None:
+            self._bad("it switches protocols without being asked")
+            return
+        self.over = True
+        self.begun = True
+        self.status = 101
+        self.up = None
+        up.exchange = None
+        self._client.door.stats.answered[1] += 1
+        # The bytes of a 101 that was asked for go as they are: both ends have to agree on every one of its fields.
+        self._client.switch(self, up, data)
+
+    def upstream_lost(self, error: Exception | None) -> None:
+        if self.over:
+            return
+        kept = self.up is not None and self.up.used
+        self.up = None
+        door = self._client.door
+        if not self.begun:
+            if kept and not self._held and self._repeatable and not self._repeated:
+                # Nobody has answered yet, and asking twice does what asking once does: a kept connection had just been closed.
+                self._repeated = True
+                door.stats.upstream_retries += 1
+                self._connecting = door.upstreams.connect(self, self._origins)
+                return
+            _log.warning("%s closed the connection without an answer", self._origins[0].text)
+            self.fail(NO_ANSWER if self.entry is not None else HUB_FAILED)
+        elif self._left == UNTIL_CLOSE and self._chunks is None and error is None:
+            self._keep_upstream = False
+            self._complete()
+        else:
+            self._truncate()
+
+    def upstream_writable(self, writable: bool) -> None:
+        self._client.wait(writable)
+
+    # What the connection to the client tells.
+
+    def request_data(self, data: bytes) -> bytes:
+        """Send a piece of the body on; returns what comes after the body's end."""
+        client = self._client
+        rest = b""
+        if self._body_chunks is not None:
+            try:
+                out = self._body_chunks.feed(data)
+            except Refused as refused:
+                self.receiving = True
+                client.door.stats.refused += 1
+                if self.begun:
+                    self._truncate()
+                else:
+                    self.fail(Trouble(refused.status, "The request is malformed", refused.reason))
+                return b""
+            if self._body_chunks.done:
+                self.receiving = False
+                rest = self._body_chunks.rest
+        else:
+            left = self._body_left - len(data)
+            if left <= 0:
+                self.receiving = False
+                if left < 0:
+                    data, rest = data[:left], data[left:]
+            self._body_left = left
+            out = data
+        limits = client.door.limits
+        client.due = client.door.clock.now + (limits.body_s if self.receiving else self._patience)
+        if self.up is not None:
+            if out:
+                self.up.transport.write(out)
+        else:
+            self._pending.append(out)
+            client.wait(False)
+        return rest
+
+    def client_writable(self, writable: bool) -> None:
+        if self.up is not None and not self.up.closing:
+            self._up_paused = not writable
+            if writable:
+                self.up.transport.resume_reading()
+            else:
+                self.up.transport.pause_reading()
+
+    def client_half_closed(self, patience_s: float) -> None:
+        """Such a client either waits for its answer, or is gone: the first piece of an answer that it refuses will tell."""
+        self.keep_client = False
+        self._patience = patience_s
+
+    def client_lost(self) -> None:
+        self.over = True
+        self._release()
+
+    def expired(self) -> None:
+        """Nothing has moved for too long."""
+        client = self._client
+        if self._connecting is not None:
+            client.door.clock.arm(client, client.door.limits.connect_s)
+            return
+        client.door.stats.timeouts += 1
+        if self.begun:
+            self._truncate()
+        elif self.receiving and not client.waiting:
+            self.fail(TIMED_OUT)
+        else:
+            self.fail(TOO_SLOW)
+
+    # Ends that nobody wished for.
+
+    def fail(self, trouble: Trouble) -> None:
+        """Answer in the server's place. Only before the answer has begun."""
+        self.over = True
+        self._release()
+        self.status = trouble.status
+        self._client.answer(trouble, self.method, self.fields.block, self.keep_client and not self.receiving)
+        self._client.finished(self, self.keep_client and not self.receiving)
+
+    def _bad(self, reason: str) -> None:
+        _log.warning("the answer of %s was not passed on: %s", self._origins[0].text, reason)
+        if self.begun:
+            self._truncate()
+        else:
+            self.fail(NO_ANSWER)
+
+    def _truncate(self) -> None:
+        """The answer broke off: the client must see that it did."""
+        self.over = True
+        self._release()
+        if self._to_close:
+            self._client.transport.abort()
+        else:
+            self._client.transport.close()
+
+    def _release(self) -> None:
+        if self._connecting is not None:
+            self._connecting.cancel()
+            self._connecting = None
+        up, self.up = self.up, None
+        if up is not None:
+            up.drop()

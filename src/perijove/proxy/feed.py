@@ -1,0 +1,148 @@
+"""Following a hub: the whole table once, then its numbered changes, for as long as this worker lives."""
+
+import asyncio
+import contextlib
+import logging
+import random  # noqa: TID251 - spreads load, guards nothing
+import ssl
+from collections.abc import AsyncIterable, Callable
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from perijove.proxy.hubclient import HubAnswerError, HubClient
+from perijove.proxy.routebook import RouteBook
+from perijove.proxy.settings import ProxySettings
+from perijove.proxy.stats import Stats
+from perijove.wire.feed import Changes, Report, Snapshot
+
+_log = logging.getLogger("perijove.proxy.feed")
+_SILENCE_S: Final = 25.0
+"""Heartbeats come at least every 10 s."""
+_FIRST_PAUSE_S: Final = 0.1
+_MAX_PAUSE_S: Final = 5.0
+_GONE: Final = 410
+_decode_snapshot = msgspec.json.Decoder(Snapshot).decode
+_decode_changes = msgspec.json.Decoder(Changes).decode
+
+
+class Feed:
+    """Run `run` as a task; it ends only by being cancelled."""
+
+    def __init__(
+        self, settings: ProxySettings, proxy_id: str, book: RouteBook, stats: Stats, tls: ssl.SSLContext | None, changed: Callable[[], None]
+    ) -> None:
+        """`changed` is called after the table has changed."""
+        self._settings = settings
+        self._path = f"{settings.base_url}hub/perijove/"
+        self._report_path = f"{self._path}proxies/{quote(proxy_id, safe='')}"
+        self._book = book
+        self._stats = stats
+        self._tls = tls
+        self._changed = changed
+        self._applied = asyncio.Event()
+        self._stale = True
+        """The changes since our revision may be unknown to hubs: take a snapshot."""
+        self._pause_s = _FIRST_PAUSE_S
+
+    async def run(self) -> None:
+        hubs = list(self._settings.hubs)
+        random.shuffle(hubs)  # many workers spread over many hubs
+        self._stale = not self._book.epoch
+        while True:
+            for url in hubs:
+                client = HubClient(url, self._settings.token, self._tls)
+                try:
+                    await self._follow(client)
+                except (OSError, EOFError, HubAnswerError, msgspec.MsgspecError) as error:
+                    _log.warning(
+                        "lost the route feed of %s: %s; servers are reached by the last known routes", url, str(error) or type(error).__name__
+                    )
+                finally:
+                    self._stats.feed_connected = 0
+                    client.close()
+            await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the load, keeps no secret
+            self._pause_s = min(_MAX_PAUSE_S, self._pause_s * 2)
+
+    async def _follow(self, client: HubClient) -> None:
+        """Until the hub is lost; raises what HubClient raises."""
+        if self._stale:
+            await self._resync(client)
+        reporting = asyncio.create_task(self._report(client), name="report")  # noqa: TID251 - ended below
+        try:
+            while await self._stream(client):
+                await self._resync(client)
+        finally:
+            reporting.cancel()
+            await asyncio.wait({reporting})
+
+    async def _stream(self, client: HubClient) -> bool:
+        """Apply changes until the stream ends. True if the hub does not know the changes after our revision."""
+        query = urlencode({"epoch": self._book.epoch, "after": self._book.revision})
+        try:
+            async with contextlib.aclosing(client.lines(f"{self._path}routes/changes?{query}", _SILENCE_S)) as lines:
+                await self._apply(client, lines)
+        except HubAnswerError as error:
+            if error.status != _GONE or self._stale:
+                raise
+            _log.info("%s no longer knows the changes after revision %d: taking the whole table", client.url, self._book.revision)
+            return True
+        return False
+
+    async def _resync(self, client: HubClient) -> None:
+        status, body = await client.request("GET", f"{self._path}routes")
+        if status != 200:
+            raise HubAnswerError(status, f"{client.url} refused the routes with status {status}{_advice(status)}")
+        self._stale = True
+        snapshot = _decode_snapshot(body)
+        await self._book.replace(snapshot)
+        self._stats.feed_snapshots += 1
+        self._stats.feed_revision = snapshot.revision
+        self._changed()
+        self._applied.set()
+
+    async def _apply(self, client: HubClient, lines: AsyncIterable[bytes]) -> None:
+        async for line in lines:
+            if not self._stats.feed_connected or self._stale:
+                self._stale = False  # the hub took our revision
+                self._pause_s = _FIRST_PAUSE_S
+                self._stats.feed_connected = 1
+                _log.info("following the routes of %s from revision %d", client.url, self._book.revision)
+            batch = _decode_changes(line)
+            if batch.changes:
+                self._book.apply(batch.changes, batch.revision)
+                self._stats.feed_changes += len(batch.changes)
+                self._changed()
+                self._applied.set()
+            self._book.revision = self._stats.feed_revision = batch.revision
+
+    async def _report(self, client: HubClient) -> None:
+        """Tell what was applied as soon as it is, and who used which route every so often."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.report_interval_s):
+                    await self._applied.wait()
+            self._applied.clear()
+            activity, news = self._book.activity()
+            report = Report(epoch=self._book.epoch, revision=self._book.revision, activity=activity)
+            try:
+                status, _ = await client.request("POST", self._report_path, msgspec.json.encode(report))
+            except (OSError, EOFError, HubAnswerError) as error:
+                _log.warning("a report to %s was lost and comes again: %s", client.url, str(error) or type(error).__name__)
+                await self._again()
+                continue
+            if status // 100 != 2:
+                _log.error("%s refused a report with status %d%s", client.url, status, _advice(status))
+                await self._again()
+                continue
+            self._stats.feed_reports += 1
+            self._book.reported(news)
+
+    async def _again(self) -> None:
+        await asyncio.sleep(_FIRST_PAUSE_S * 5)
+        self._applied.set()
+
+
+def _advice(status: int) -> str:
+    return ": the proxy token (PERIJOVE_PROXY_TOKEN) of hub and proxy must be the same" if status in {401, 403} else ""

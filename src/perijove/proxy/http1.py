@@ -1,0 +1,267 @@
+"""Heads of HTTP/1.1 messages: strict parsing without IO (RFC 9110, RFC 9112).
+
+A head that two parties could read in two ways is refused, never repaired: that is what request smuggling lives on. Whole heads are
+matched by one regular expression in C, which beats a callback for each field, keeps the sender's bytes as they are, and refuses
+bare CR or LF, obs-fold, NUL and spaces before a colon by not knowing them.
+"""
+
+import re
+from typing import Final
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_FIELDS = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
+_BLOCK = re.compile(_FIELDS)
+TRAILERS: Final = re.compile(_FIELDS + rb"\r\n")
+_BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_HOST = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_TOKENS = re.compile(_TOKEN + rb"(?:[ \t]*,[ \t]*" + _TOKEN + rb")*")
+REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
+
+# The fields that a proxy has to look at; "_" is taken for "-" in names of ours, because CGI-like servers cannot tell them apart.
+_REQUEST_NAMES = re.compile(
+    rb"(?i)\n(connection|content-length|cookie|expect|forwarded|host|http2-settings|keep-alive|proxy-connection|proxy-authorization"
+    rb"|te|trailer|transfer-encoding|upgrade|x[-_]forwarded[-_][a-z_-]+|x[-_]real[-_]ip|x[-_]scheme|x[-_]request[-_]id)"
+    rb":[ \t]*([^\r]*)\r"
+)
+_RESPONSE_NAMES = re.compile(rb"(?i)\n(connection|content-length|keep-alive|proxy-connection|transfer-encoding|upgrade):[ \t]*([^\r]*)\r")
+_FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_ALWAYS_CUT = frozenset({b"http2-settings", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer"})
+NO_LENGTH: Final = -1
+
+
+class Refused(Exception):  # noqa: N818 - said of a message, in the words of the standard
+    """A message that is not passed on. `status` is what a client is told; `reason` says what is wrong with it."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+def parse_request_line(data: bytes) -> "re.Match[bytes]":
+    """Groups: method, target, minor version. `data` begins with a whole line. Raises Refused."""
+    found = _REQUEST_LINE.match(data)
+    if found is not None:
+        return found
+    line = data.partition(b"\n")[0]
+    if re.search(rb" HTTP/[0-9.]+\r?$", line) and not line.rstrip(b"\r").endswith((b"HTTP/1.1", b"HTTP/1.0")):
+        raise Refused(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+    raise Refused(400, "The first line of the request is malformed.")
+
+
+def check_partial_head(data: bytes, limit: int) -> None:
+    """Refuse what cannot become a request head however much follows. Raises Refused."""
+    if len(data) > limit:
+        if b"\r\n" not in data:
+            raise Refused(414, "The address is too long.")
+        raise Refused(431, "The head of the request is too large.")
+    if _BARE.search(data) or (not _REQUEST_LINE.match(data) and (b"\n" in data or not data[:1].isalpha())):
+        parse_request_line(data)
+        raise Refused(400, "The head of the request has a bare CR or LF.")
+
+
+class RequestFields:
+    """The header fields of one request, checked; the same for every request that repeats them byte for byte."""
+
+    __slots__ = (
+        "block",
+        "chunked",
+        "cookies",
+        "cuts",
+        "expect",
+        "forwarded",
+        "host",
+        "keep_alive",
+        "length",
+        "minor",
+        "request_id",
+        "tails",
+        "upgrade",
+    )
+
+    def __init__(self, block: bytes, minor: int, max_fields: int) -> None:
+        """`block`: all field lines, each with its CRLF. Raises Refused."""
+        if block.count(b"\n") > max_fields:
+            raise Refused(431, "The request has too many header fields.")
+        if _BLOCK.fullmatch(block) is None:
+            raise Refused(400, "A header field of the request is malformed.")
+        self.block = block
+        self.minor = minor
+        self.host: bytes | None = None
+        self.length = NO_LENGTH
+        self.chunked = False
+        self.keep_alive = minor == 1
+        self.upgrade = b""
+        self.expect = False
+        self.request_id = False
+        self.cuts: list[tuple[int, int]] = []
+        self.cookies: list[tuple[int, int]] = []
+        self.forwarded: list[tuple[bytes, bytes, int, int]] = []
+        """What the client claims about itself: (name in lower case with "-", value, begin, end)."""
+        self.tails: dict[object, bytes] = {}
+        """Rendered heads to send on, kept by whoever renders them."""
+        connection: list[bytes] = []
+        upgrades: list[bytes] = []
+        for found in _REQUEST_NAMES.finditer(b"\n" + block):
+            # Positions are those in b"\n" + block, so a line begins at start() and ends, its CRLF included, at end().
+            name, value, begin, end = found[1].lower(), found[2].rstrip(b" \t"), found.start(), found.end()
+            if name == b"connection":
+                if value and _TOKENS.fullmatch(value) is None:
+                    raise Refused(400, "The Connection field of the request is malformed.")
+                connection.extend(token.strip() for token in value.lower().split(b",") if token)
+                self.cuts.append((begin, end))
+            elif name == b"upgrade":
+                upgrades.append(value)
+                self.cuts.append((begin, end))
+            else:
+                self._see(name, value, begin, end)
+        self._check()
+        if connection:
+            self._heed(connection, b", ".join(upgrades))
+
+    @property
+    def has_body(self) -> bool:
+        return self.chunked or self.length > 0
+
+    def _check(self) -> None:
+        if self.host is None and self.minor == 1:
+            raise Refused(400, "The request has no Host.")
+        if self.chunked and self.length != NO_LENGTH:
+            raise Refused(400, "The request has both Content-Length and Transfer-Encoding.")
+        if self.chunked and self.minor == 0:
+            raise Refused(400, "Transfer-Encoding is not known in HTTP/1.0.")
+
+    def _see(self, name: bytes, value: bytes, begin: int, end: int) -> None:
+        if name == b"host":
+            if self.host is not None or _HOST.fullmatch(value) is None:
+                raise Refused(400, "The Host of the request is malformed or given twice.")
+            self.host = value
+        elif name == b"cookie":
+            self.cookies.append((begin, end))
+        elif name == b"content-length":
+            if self.length != NO_LENGTH or _LENGTH.fullmatch(value) is None:
+                raise Refused(400, "The Content-Length of the request is malformed or given twice.")
+            self.length = int(value)
+        elif name == b"transfer-encoding":
+            if self.chunked or value.lower() != b"chunked":
+                raise Refused(400 if self.chunked or b"chunked" in value.lower() else 501, "The only Transfer-Encoding understood is one 'chunked'.")
+            self.chunked = True
+            self.cuts.append((begin, end))  # sent on in our own spelling
+        elif name == b"expect":
+            if value.lower() != b"100-continue":
+                raise Refused(417, "The only expectation understood is '100-continue'.")
+            self.expect = True
+        elif name in _ALWAYS_CUT:
+            self.cuts.append((begin, end))
+        elif (plain := name.replace(b"_", b"-")) == b"x-request-id":
+            if plain != name or self.request_id or REQUEST_ID.fullmatch(value) is None:
+                self.cuts.append((begin, end))
+            else:
+                self.request_id = True
+        elif plain == name:
+            self.forwarded.append((name, value, begin, end))
+        else:
+            self.cuts.append((begin, end))
+
+    def _heed(self, options: list[bytes], upgrade: bytes) -> None:
+        """Apply the Connection field: RFC 9110, section 7.6.1."""
+        if b"close" in options:
+            self.keep_alive = False
+        elif b"keep-alive" in options:
+            self.keep_alive = True
+        # h2c is never passed on: a server that takes it would talk past this proxy's rules.
+        if b"upgrade" in options and upgrade and self.minor == 1 and not self.has_body and b"h2c" not in upgrade.lower():
+            self.upgrade = upgrade
+        named = {option for option in options if option not in {b"close", b"keep-alive", b"upgrade"}} - _FRAMING
+        if named:
+            known = {begin for begin, _ in self.cuts}
+            begin = 0
+            for line in self.block.splitlines(keepends=True):
+                if line.partition(b":")[0].lower() in named and begin not in known:
+                    self.cuts.append((begin, begin + len(line)))
+                begin += len(line)
+            self.forwarded = [entry for entry in self.forwarded if entry[0] not in named]
+            self.cookies = [] if b"cookie" in named else self.cookies
+
+    def without(self, more: list[tuple[int, int, bytes]]) -> bytes:
+        """The field lines to send on: without those that end here, and with `more` replaced (begin, end, instead)."""
+        cuts = [(begin, end, b"") for begin, end in self.cuts] + more
+        if not cuts:
+            return self.block
+        cuts.sort()
+        pieces: list[bytes] = []
+        at = 0
+        for begin, end, instead in cuts:
+            pieces += (self.block[at:begin], instead)
+            at = end
+        pieces.append(self.block[at:])
+        return b"".join(pieces)
+
+
+class ResponseHead:
+    """A response's head, checked."""
+
+    __slots__ = ("chunked", "fields", "keep_alive", "length", "minor", "plain", "size", "status", "upgrade")
+
+    def __init__(self, data: bytes, end: int) -> None:
+        """`data` begins with the head, whose empty line begins at `end` + 2. Raises Refused, with status 502."""
+        line = _STATUS_LINE.match(data)
+        if line is None:
+            raise Refused(502, "its first line is malformed")
+        begin = line.end()
+        stop = end + 2
+        if _BLOCK.fullmatch(data, begin, stop) is None:
+            raise Refused(502, "one of its header fields is malformed")
+        self.size = end + 4
+        self.minor = 1 if line[1] == b"1" else 0
+        self.status = int(line[2])
+        self.length = NO_LENGTH
+        self.chunked = False
+        self.keep_alive = self.minor == 1
+        self.upgrade = False
+        cuts: list[tuple[int, int]] | None = None
+        named: set[bytes] = set()
+        for found in _RESPONSE_NAMES.finditer(data, begin - 1, stop):
+            name = found[1].lower()
+            value = found[2].rstrip(b" \t")
+            if name == b"content-length":
+                if self.length != NO_LENGTH or _LENGTH.fullmatch(value) is None:
+                    raise Refused(502, "its Content-Length is malformed or given twice")
+                self.length = int(value)
+                if self.status != 204 and self.status >= 200:
+                    continue
+            elif name == b"transfer-encoding":
+                if self.chunked or value.lower() != b"chunked":
+                    raise Refused(502, "its Transfer-Encoding is not one 'chunked'")
+                self.chunked = True
+                continue
+            elif name == b"connection":
+                options = {token.strip() for token in value.lower().split(b",")}
+                if b"close" in options:
+                    self.keep_alive = False
+                elif b"keep-alive" in options:
+                    self.keep_alive = True
+                self.upgrade = self.upgrade or b"upgrade" in options
+                named |= options
+            cuts = cuts or []
+            cuts.append((found.start() + 1, found.end() + 1))
+        if self.chunked and (self.length != NO_LENGTH or self.minor == 0):
+            raise Refused(502, "it has both Content-Length and Transfer-Encoding, or is chunked in HTTP/1.0")
+        self.plain = cuts is None and self.minor == 1
+        """Whether the head can be sent on as it is."""
+        self.fields = data[begin:stop] if cuts is None else _cut(data, begin, stop, cuts, named - _FRAMING)
+
+
+def _cut(data: bytes, begin: int, stop: int, cuts: list[tuple[int, int]], named: set[bytes]) -> bytes:
+    pieces: list[bytes] = []
+    for cut_begin, cut_end in cuts:
+        pieces.append(data[begin:cut_begin])
+        begin = cut_end
+    pieces.append(data[begin:stop])
+    fields = b"".join(pieces)
+    if named - {b"close", b"keep-alive", b"upgrade"}:
+        fields = b"".join(line for line in fields.splitlines(keepends=True) if line.partition(b":")[0].lower() not in named)
+    return fields

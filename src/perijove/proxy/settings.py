@@ -1,0 +1,90 @@
+"""What a proxy has to be told. A plain record: configuration files are the business of others."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+HUB_COOKIES: Final = frozenset({"perijove-session", "__Host-perijove-session", "jupyterhub-hub-login"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Seconds, bytes and counts beyond which a peer is refused or dropped."""
+
+    head_s: float = 15.0
+    """To send the whole head of a request."""
+    idle_s: float = 75.0
+    """Between two requests on one connection."""
+    body_s: float = 60.0
+    """Between two pieces of a request's body."""
+    connect_s: float = 10.0
+    """To reach a server or a hub."""
+    response_s: float = 900.0
+    """For a server to begin an answer, and between two pieces of it."""
+    send_s: float = 60.0
+    """For a slow reader to take what is buffered for it (see `buffer_bytes`)."""
+    tunnel_idle_s: float = 3600.0
+    """Without a byte either way on an upgraded connection. Servers ping more often than that."""
+    half_close_s: float = 30.0
+    """For the other side of an upgraded connection to end when one side has."""
+    gone_s: float = 2.0
+    """After a client has closed its side: how long its request may stay without any answer before it counts as gone."""
+    linger_s: float = 2.0
+    """How long what a client still sends is read and thrown away after an early answer, so that it can read the answer."""
+    pool_idle_s: float = 30.0
+    """How long an unused connection to a server is kept."""
+    pool_fresh_s: float = 1.0
+    """A request that cannot be repeated only uses a kept connection that was in use this short a time ago."""
+    pool_per_target: int = 64
+    max_connections: int = 10_000
+    """Of clients, in each worker; what comes beyond is answered 503. Lowered at the start to what the open-files limit allows."""
+    max_head_bytes: int = 64 * 1024
+    max_fields: int = 128
+    buffer_bytes: int = 64 * 1024
+    """Held for a reader before whoever sends to it is made to wait."""
+    drain_s: float = 10.0
+    """At the end: for running requests to finish."""
+    drain_tunnels_s: float = 0.0
+    """At the end: how long upgraded connections are kept at least (they never end by themselves; pages reconnect)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings:
+    """Everything `run` needs."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """0: any free port; `run` tells which by `ready`."""
+    unix_path: str = ""
+    """Listen on this unix socket instead of host and port."""
+    hubs: tuple[str, ...] = ()
+    """Addresses of hubs (http://host:port, https://..., http+unix://...): the default target, and whose feed is followed."""
+    base_url: str = "/"
+    token: str = field(default="", repr=False)
+    """The secret shared with the hubs; without one no hub is followed."""
+    follow: bool = True
+    """Follow the hubs' route feed."""
+    state_file: str = ""
+    """Where the last route table is kept; empty: nowhere."""
+    workers: int = 1
+    limits: Limits = field(default_factory=Limits)
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) whose X-Forwarded-... fields are believed; "unix:" for those who come by a unix socket."""
+    hub_cookies: frozenset[str] = HUB_COOKIES
+    """Cookies that no server but the hub may see."""
+    tls_cert: str = ""
+    """Path of the certificate chain (PEM); read again when it changes."""
+    tls_key: str = ""
+    upstream_ca: str = ""
+    """Path of the certificates (PEM) that https targets are checked against; empty: the system's."""
+    upstream_cert: str = ""
+    """Path of the certificate this proxy shows to https targets."""
+    upstream_key: str = ""
+    admin_host: str = "127.0.0.1"
+    admin_port: int | None = None
+    """Status and metrics; None: not served by TCP."""
+    admin_unix_path: str = ""
+    report_interval_s: float = 10.0
+    access_log: bool = False
+    log_level: str = "info"
+    log_format: str = "json"
+    """json or console; applies if no logging has been set up by the caller."""

@@ -1,0 +1,75 @@
+"""Counters of the workers, in memory they share: whoever is asked can tell the sum."""
+
+import mmap
+from collections.abc import Iterator
+from typing import Final
+
+GAUGES: Final = ("connections", "exchanges", "tunnels", "upstream_idle", "upstream_open", "routes", "feed_connected", "feed_revision", "started_at")
+COUNTERS: Final = (
+    "accepted", "shed", "requests", "answered_1xx", "answered_2xx", "answered_3xx", "answered_4xx", "answered_5xx", "refused", "tunnels_opened",
+    "upstream_connects", "upstream_failures", "upstream_retries", "timeouts", "client_aborts", "feed_snapshots", "feed_changes", "feed_reports",
+)  # fmt: skip
+_NAMES: Final = GAUGES + COUNTERS
+
+
+class Stats:
+    """One worker's own numbers: plain attributes, so that counting costs nothing."""
+
+    __slots__ = ("answered", *_NAMES)
+
+    accepted: int
+    shed: int
+    requests: int
+    answered_1xx: int
+    answered_2xx: int
+    answered_3xx: int
+    answered_4xx: int
+    answered_5xx: int
+    refused: int
+    tunnels_opened: int
+    upstream_connects: int
+    upstream_failures: int
+    upstream_retries: int
+    timeouts: int
+    client_aborts: int
+    feed_snapshots: int
+    feed_changes: int
+    feed_reports: int
+    connections: int
+    exchanges: int
+    tunnels: int
+    upstream_idle: int
+    upstream_open: int
+    routes: int
+    feed_connected: int
+    feed_revision: int
+    started_at: int
+
+    def __init__(self) -> None:
+        for name in _NAMES:
+            setattr(self, name, 0)
+        self.answered = [0] * 10
+        """Answers by the hundreds of their status."""
+
+
+class Board:
+    """Rows of numbers, one for each worker; make it before forking."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._memory = mmap.mmap(-1, workers * len(_NAMES) * 8)
+        self._cells = memoryview(self._memory).cast("q")
+
+    def publish(self, worker: int, stats: Stats) -> None:
+        for hundreds in range(1, 6):
+            setattr(stats, f"answered_{hundreds}xx", stats.answered[hundreds])
+        begin = worker * len(_NAMES)
+        for at, name in enumerate(_NAMES):
+            self._cells[begin + at] = getattr(stats, name)
+
+    def row(self, worker: int) -> dict[str, int]:
+        begin = worker * len(_NAMES)
+        return dict(zip(_NAMES, self._cells[begin : begin + len(_NAMES)].tolist(), strict=True))
+
+    def rows(self) -> Iterator[dict[str, int]]:
+        return (self.row(worker) for worker in range(self.workers))

@@ -1,0 +1,48 @@
+"""TLS at the public door, and towards servers."""
+
+import logging
+import ssl
+from pathlib import Path
+
+from perijove.proxy.settings import ProxySettings
+
+_log = logging.getLogger("perijove.proxy.tls")
+
+
+class Certificate:
+    """The door's certificate; read again when its file changes, without a restart."""
+
+    def __init__(self, cert: str, key: str) -> None:
+        """Raises OSError or ssl.SSLError if the files cannot be used."""
+        self._cert = cert
+        self._key = key or None
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.set_alpn_protocols(["http/1.1"])
+        self.context.load_cert_chain(self._cert, self._key)
+        self._seen = self._stamp()
+
+    def reload_if_changed(self) -> None:
+        """New connections get the new certificate. A pair that does not fit is reported, and the old one stays."""
+        try:
+            stamp = self._stamp()
+            if stamp == self._seen:
+                return
+            # Into a context of its own first: a broken pair must not touch the one in use.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._cert, self._key)
+            self.context.load_cert_chain(self._cert, self._key)
+            self._seen = stamp
+            _log.info("the certificate was read again from %s", self._cert)
+        except (OSError, ssl.SSLError) as error:
+            _log.error("the certificate in %s cannot be used, the one before stays: %s", self._cert, error)
+
+    def _stamp(self) -> tuple[int, ...]:
+        return tuple(Path(path).stat().st_mtime_ns for path in (self._cert, self._key) if path)
+
+
+def upstream_context(settings: ProxySettings) -> ssl.SSLContext:
+    """For https targets. Raises OSError or ssl.SSLError if files it names cannot be used."""
+    context = ssl.create_default_context(cafile=settings.upstream_ca or None)
+    if settings.upstream_cert:
+        context.load_cert_chain(settings.upstream_cert, settings.upstream_key or None)
+    return context

@@ -1,0 +1,150 @@
+"""One worker: a door, a pool, a route table that follows the hubs. Needs nothing but its settings and its sockets."""
+
+import asyncio
+import contextlib
+import logging
+import resource
+import socket
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Final
+
+from perijove.proxy.admin import Admin
+from perijove.proxy.deadlines import Deadlines
+from perijove.proxy.door import Door
+from perijove.proxy.driver import ClientConnection
+from perijove.proxy.feed import Feed
+from perijove.proxy.listening import BACKLOG
+from perijove.proxy.routebook import RouteBook
+from perijove.proxy.settings import ProxySettings
+from perijove.proxy.stats import Board, Stats
+from perijove.proxy.tabledisk import TableDisk
+from perijove.proxy.tls import Certificate, upstream_context
+from perijove.proxy.upstreams import Upstreams
+
+_log = logging.getLogger("perijove.proxy")
+_SWEEP_EVERY: Final = 10
+_CERTIFICATE_EVERY: Final = 60
+_SAVE_EVERY_S: Final = 1.0
+_OTHER_FILES: Final = 64
+"""Descriptors that are not for clients and servers."""
+
+
+class Worker:
+    """Use as `await start(...)`, then `await drain()` to end in good order."""
+
+    def __init__(self, settings: ProxySettings, *, index: int = 0, board: Board | None = None, proxy_id: str = "proxy") -> None:
+        """Raises ValueError (also BadTargetError), OSError or ssl.SSLError for settings that cannot be used."""
+        self.settings = settings
+        self.index = index
+        self.board = board or Board(1)
+        self.stats = Stats()
+        self.clock = Deadlines()
+        self.stats.started_at = int(self.clock.wall)
+        tls = upstream_context(settings)
+        self._certificate = Certificate(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+        self.upstreams = Upstreams(settings.limits, self.clock, self.stats, tls)
+        self.book = RouteBook(self.upstreams, self.stats)
+        self.door = Door(settings, self.book.table, self.upstreams, self.clock, self.stats)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # A client may need a connection to a server as well.
+        self.door.max_connections = max(1, min(settings.limits.max_connections, (files - _OTHER_FILES) // 2))
+        self._disk = TableDisk(settings.state_file) if settings.state_file else None
+        self._dirty = asyncio.Event()
+        self._feed = (
+            Feed(settings, proxy_id, self.book, self.stats, tls, self._dirty.set) if settings.follow and settings.hubs and settings.token else None
+        )
+        self._admin = Admin(self.board, self.clock, self._publish)
+        self._servers: list[asyncio.Server] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, sockets: Sequence[socket.socket], admin_sockets: Sequence[socket.socket] = ()) -> None:
+        """Serve. The table on disk is there before the first request is."""
+        if self._disk is not None and (saved := self._disk.load()) is not None:
+            await self.book.replace(saved)
+            self.stats.feed_revision = saved.revision
+            _log.info("serving %d routes from %s until a hub tells more", len(self.book.table), self.settings.state_file)
+        loop = asyncio.get_running_loop()
+        context = self._certificate.context if self._certificate is not None else None
+        patience_s = self.settings.limits.head_s if context is not None else None
+        for sock in sockets:
+            listen = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+            server = await listen(lambda: ClientConnection(self.door), sock=sock, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=patience_s)
+            self._servers.append(server)
+        for sock in admin_sockets:
+            start = asyncio.start_unix_server if sock.family == socket.AF_UNIX else asyncio.start_server
+            self._servers.append(await start(self._admin.serve, sock=sock, limit=16 * 1024))
+        self._begin(self._tick(), "clock")
+        if self._feed is not None:
+            self._begin(self._feed.run(), "feed")
+        if self._disk is not None and self.index == 0:  # all workers know the same; one writes it down
+            self._begin(self._save(self._disk), "disk")
+
+    def _begin(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)  # noqa: TID251 - aclose cancels and awaits it
+        task.add_done_callback(_report_death)
+        self._tasks.append(task)
+
+    async def drain(self) -> None:
+        """Take no more, let running requests finish, then end: at most as long as the limits say."""
+        limits = self.settings.limits
+        for server in self._servers:
+            server.close()
+        self.door.drain()
+        began = time.monotonic()
+        await self.door.empty(self.door.connections, limits.drain_s)
+        await self.door.empty(self.door.tunnels, limits.drain_tunnels_s - (time.monotonic() - began))
+        self.door.abort()
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End at once."""
+        for server in self._servers:
+            server.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self.door.abort()
+        await self.upstreams.aclose()
+        if self._disk is not None and self.index == 0 and self._dirty.is_set():
+            await asyncio.to_thread(self._disk.save, self.book.snapshot())
+        self._publish()
+
+    def reload_certificate(self) -> None:
+        if self._certificate is not None:
+            self._certificate.reload_if_changed()
+
+    async def _tick(self) -> None:
+        for beat in range(1, 1 << 62):
+            try:
+                self.clock.tick()
+                self._publish()
+                if beat % _SWEEP_EVERY == 0:
+                    self.upstreams.sweep()
+                if beat % _CERTIFICATE_EVERY == 0:
+                    self.reload_certificate()
+            except Exception:  # noqa: BLE001 - logged with its traceback
+                # The clock must not stop for one connection that could not be ended.
+                _log.exception("the clock stumbled")
+            await asyncio.sleep(Deadlines.TICK_S)
+
+    async def _save(self, disk: TableDisk) -> None:
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            await asyncio.to_thread(disk.save, self.book.snapshot())
+            await asyncio.sleep(_SAVE_EVERY_S)
+
+    def _publish(self) -> None:
+        door = self.door
+        self.stats.connections = len(door.connections)
+        self.stats.exchanges = sum(connection.busy for connection in door.connections)
+        self.stats.tunnels = len(door.tunnels)
+        with contextlib.suppress(IndexError):
+            self.board.publish(self.index, self.stats)
+
+
+def _report_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("the %s task of the proxy ended: this worker must be restarted", task.get_name(), exc_info=error)

@@ -1,0 +1,60 @@
+"""Targets: the addresses that routes lead to."""
+
+import re
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+
+class BadTargetError(ValueError):
+    """A text that is no address of a server; the message says why."""
+
+
+class Target(NamedTuple):
+    """Where to connect: a unix socket if `path` is given, else host and port."""
+
+    tls: bool
+    host: str
+    """A name or address without brackets; "localhost" for unix sockets."""
+    port: int
+    path: str
+    """The unix socket's path, or empty."""
+    prefix: bytes
+    """Put before the path of each request; usually empty."""
+
+    @property
+    def authority(self) -> bytes:
+        """What a Host header says for this target."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (host if self.path or self.port == (443 if self.tls else 80) else f"{host}:{self.port}").encode()
+
+
+_UNIX = re.compile(r"(?:http\+unix|unix\+http)://([^/?#]+)(/[^?#]*)?", re.IGNORECASE)
+
+
+def parse_target(text: str) -> Target:
+    """Parse "http://host:port", "https://host:port" or "http+unix://%2Fpath%2Fof.sock", each with an optional path.
+
+    Raises BadTargetError.
+    """
+    if any(ord(char) <= 0x20 or ord(char) == 0x7F for char in text):
+        raise BadTargetError(f"{text!r} is not a target: it has spaces or control characters.")
+    if unix := _UNIX.fullmatch(text):
+        path = unquote(unix[1])
+        if not path.startswith("/") or "\0" in path:
+            raise BadTargetError(f"{text!r} is not a target: the socket's path must be absolute, with its slashes written %2F.")
+        return Target(False, "localhost", 0, path, _prefix(unix[2] or ""))
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise BadTargetError(f"{text!r} is not a target: {error}.") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadTargetError(f"{text!r} is not a target: write http://host:port, https://host:port or http+unix://%2Fpath%2Fof.sock.")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise BadTargetError(f"{text!r} is not a target: it can have no user name, query or fragment.")
+    tls = parts.scheme == "https"
+    return Target(tls, parts.hostname, port if port is not None else (443 if tls else 80), "", _prefix(parts.path))
+
+
+def _prefix(path: str) -> bytes:
+    return path.rstrip("/").encode()
