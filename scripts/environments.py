@@ -11,6 +11,7 @@ library only, for it runs before anything is installed.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -142,6 +143,8 @@ def make(environment: Environment) -> None:
         environment.path.parent.mkdir(parents=True, exist_ok=True)
         with only_one(environment.path.parent):
             if not up_to_date(environment, wanted):
+                if environment.path.exists() and not os.access(environment.path, os.W_OK):
+                    raise PermissionError(errno.EACCES, "it belongs to somebody else and is not up to date")
                 build(environment)
                 environment.stamp.write_text(wanted)
     except OSError as error:
