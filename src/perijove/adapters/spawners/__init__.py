@@ -1,0 +1,1 @@
+"""Built-in spawners, one package for each kind of place."""
