@@ -11,7 +11,7 @@ from perijove.wire.names import UserName
 class Claims:
     """Identity is (issuer, subject); `username` is the proposed account name, normalised by the hub at the edge.
 
-    `groups` None means the authenticator does not speak of groups. `admin` None leaves it to the rules.
+    `groups` None means the authenticator does not speak of groups: those the hub has recorded count. `admin` None leaves it to the rules.
     `allowed` True means that the authenticator itself vouches for admission (a local account exists because somebody with
     the right to invite made it). `display_name` and `email` authorise nobody.
     """
@@ -51,9 +51,14 @@ class Admittance:
     admin: bool | None = None
 
 
-def admittance(claims: Claims, name: UserName, rules: AccessRules, *, exists: bool, blocked: bool) -> Admittance:
-    """Decide on a sign-in (and again at each refresh). Deny rules come first and cannot be outvoted."""
-    groups = claims.groups or frozenset()
+def admittance(
+    claims: Claims, name: UserName, rules: AccessRules, *, exists: bool, blocked: bool, recorded_groups: frozenset[str] = frozenset()
+) -> Admittance:
+    """Decide on a sign-in (and again at each refresh). Deny rules come first and cannot be outvoted.
+
+    `recorded_groups` are the account's groups on the hub; they count where the authenticator does not speak of groups.
+    """
+    groups = recorded_groups if claims.groups is None else claims.groups
     if blocked or name in rules.blocked_users:
         return Admittance(False, f"{name} is blocked")
     if hit := groups & rules.blocked_groups:
@@ -74,3 +79,8 @@ def admittance(claims: Claims, name: UserName, rules: AccessRules, *, exists: bo
     if rules.allow_existing_users and exists:
         return Admittance(True, f"{name} is known already (allow_existing_users)", admin)
     return Admittance(False, f"no rule allows {name}")
+
+
+def denied(name: str, groups: frozenset[str], rules: AccessRules, *, blocked: bool) -> bool:
+    """Whether a deny rule stands against an account: asked at every token and session, not only at sign-in."""
+    return blocked or name in rules.blocked_users or not rules.blocked_groups.isdisjoint(groups)

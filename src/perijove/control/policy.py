@@ -1,0 +1,94 @@
+"""What sign-in and refresh have in common: ask the authenticator, apply the rules, record what was learnt."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+
+from perijove.config.settings import AccessSection
+from perijove.control.context import Hub
+from perijove.domain.claims import AccessRules, Claims
+from perijove.domain.errors import AuthenticatorUnavailableError, PerijoveError
+from perijove.domain.user import User
+from perijove.ports.store.store import Tx
+
+T = TypeVar("T")
+_log = structlog.get_logger("perijove.sign_in")
+
+
+@lru_cache(maxsize=8)
+def _rules(access: AccessSection) -> AccessRules:
+    return AccessRules(
+        allow_all=access.allow_all,
+        allowed_users=frozenset(access.allowed_users),
+        allowed_groups=frozenset(access.allowed_groups),
+        allow_existing_users=access.allow_existing_users,
+        blocked_users=frozenset(access.blocked_users),
+        blocked_groups=frozenset(access.blocked_groups),
+        admin_users=frozenset(access.admin_users),
+        admin_groups=frozenset(access.admin_groups),
+    )
+
+
+def access_rules(hub: Hub) -> AccessRules:
+    """The [access] section as rules."""
+    return _rules(hub.settings.access)
+
+
+async def consult(hub: Hub, answer: Awaitable[T]) -> T:
+    """Wait for the authenticator within hook_timeout. Raises AuthenticatorUnavailableError also for time-outs and its bugs."""
+    limit_s = hub.settings.limits.hook_timeout or None
+    try:
+        async with asyncio.timeout(limit_s):
+            return await answer
+    except PerijoveError:
+        raise
+    except TimeoutError:
+        raise AuthenticatorUnavailableError(
+            f"Signing in did not work: {hub.authenticator.label or 'the authenticator'} did not answer in time.",
+            "Try again in a minute. An administrator finds more in the hub's log.",
+        ) from None
+    except Exception:  # noqa: BLE001 - a plugin's bug: nobody is signed out for it
+        _log.exception("authenticator failed", issuer=hub.authenticator.issuer)
+        raise AuthenticatorUnavailableError(
+            "Signing in did not work: the authenticator failed.", "An administrator finds the cause in the hub's log."
+        ) from None
+
+
+def seal(hub: Hub, state: Mapping[str, Any] | None) -> bytes | None:
+    """An authenticator's state, encrypted for the store."""
+    return None if state is None else hub.secrets.encrypt(msgspec.json.encode(state))
+
+
+def unseal(hub: Hub, sealed: bytes | None) -> Mapping[str, Any] | None:
+    """None also if no key fits any more: the authenticator then starts anew."""
+    if sealed is None:
+        return None
+    try:
+        state = msgspec.json.decode(hub.secrets.decrypt(sealed))
+    except ValueError:
+        _log.warning("an authenticator's state cannot be decrypted; was a key removed from crypt_keys?")
+        return None
+    return state if isinstance(state, dict) else None
+
+
+def record(tx: Tx, user: User, claims: Claims, *, admin: bool | None, sealed: bytes | None, now: datetime) -> User:
+    """Bring the account up to date with the claims; writes only what changed, for every write drops the account from caches."""
+    wanted = replace(
+        user,
+        admin=user.admin if admin is None else admin,
+        display_name=claims.display_name or user.display_name,
+        user_info=user.user_info if claims.user_info is None else claims.user_info,
+    )
+    if wanted != user:
+        tx.users.save(wanted)
+    if claims.groups is not None and claims.groups != frozenset(user.groups):
+        tx.users.set_groups(user.id, claims.groups, now)
+    if sealed is not None:
+        tx.users.set_auth_state(user.id, sealed)
+    return tx.users.by_id(user.id) or wanted
