@@ -8,7 +8,9 @@ from perijove.proxy.http1 import TRAILERS, Refused
 _FIRST = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]{0,200})?\r\n")
 _NEXT = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]{0,200})?\r\n")
 _LONGEST_LINE: Final = 256
-_PARTIAL = re.compile(rb"(?:\r(?:\n|\Z))?[0-9A-Fa-f]{0,15}(?:[ \t]*(?:\Z|;[\t\x20-\x7e\x80-\xff]*))?(?:\r\Z)?")
+_PARTIAL_SIZE: Final = rb"[0-9A-Fa-f]{0,15}(?:[ \t]*(?:\Z|;[\t\x20-\x7e\x80-\xff]*))?(?:\r\Z)?"
+_PARTIAL_FIRST = re.compile(_PARTIAL_SIZE)
+_PARTIAL_NEXT = re.compile(rb"\r\Z|\r\n" + _PARTIAL_SIZE + rb"|\Z")
 _MAX_TRAILERS: Final = 16 * 1024
 
 
@@ -59,11 +61,13 @@ class Chunks:
             at, end = self._finish(data, at)
         if self._payload:
             return b"".join(content)
-        return (data if at == size else data[:at]) + end if end else (data if at == size else data[:at])
+        passed = data if at == size else data[:at]
+        return passed + end if end else passed
 
     def _hold(self, data: bytes, at: int) -> None:
         """Wait for the rest of a line that can still become a good one."""
-        if len(data) - at > _LONGEST_LINE or _PARTIAL.fullmatch(data, at) is None:
+        partial = _PARTIAL_FIRST if self._line is _FIRST else _PARTIAL_NEXT
+        if len(data) - at > _LONGEST_LINE or partial.fullmatch(data, at) is None:
             raise Refused(400, "The chunked body is malformed.")
         self._carry = data[at:]
 

@@ -37,8 +37,7 @@ def parse_routespec(text: str) -> RouteSpec:
         raise BadRouteSpecError(f"{text!r} is not a route spec: {host!r} before the first slash is not a host name.")
     if "?" in path or "#" in path:
         raise BadRouteSpecError(f"{text!r} is not a route spec: it has a query or a fragment.")
-    path = path.removesuffix("/")
-    segments = tuple(unquote_to_bytes(segment) for segment in path.split("/")) if path else ()
+    segments = tuple(unquote_to_bytes(segment) for segment in path.removesuffix("/").split("/")) if path else ()
     for segment in segments:
         if segment in {b"", b".", b".."}:
             raise BadRouteSpecError(f"{text!r} is not a route spec: {segment.decode()!r} cannot be one of its segments.")

@@ -1,0 +1,57 @@
+"""No spelling of an address leads where it does not seem to lead."""
+
+import pytest
+
+from perijove.proxy.http1 import Refused
+from perijove.proxy.paths import Addresses
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "hub/perijove",
+        "hub/perijove/",
+        "hub/perijove/routes?x",
+        "hub%2Fperijove/routes",
+        "hub/%70erijove/routes",
+        "/hub//perijove/",
+        "hub/perijove%2Froutes",
+    ],
+)
+@pytest.mark.parametrize("base", ["/", "/jupyter/"])
+@pytest.mark.parametrize("before", ["", "http://any.host"])
+def test_internal_addresses_are_not_to_be_reached_from_outside(path: str, base: str, before: str) -> None:
+    with pytest.raises(Refused) as refused:
+        Addresses(base).parse((before + base + path).encode())
+    assert refused.value.status == 404
+
+
+@pytest.mark.parametrize("path", ["/hub/perijove-theme/", "/hub/perijovex", "/user/hub/perijove/", "/hub/Perijove/", "/hub/home?next=/hub/perijove/"])
+def test_addresses_that_only_look_similar_are_let_through(path: str) -> None:
+    assert Addresses("/").parse(path.encode()).target == path.encode()
+
+
+@pytest.mark.parametrize("path", ["/user/a/../b/", "/..", "/user/a/%2e%2e/b/", "/user/a/.%2E/", "/user/a%2F..%2Fb", "/./x", "/x/.", "/a%00b"])
+def test_a_path_that_climbs_is_refused(path: str) -> None:
+    with pytest.raises(Refused) as refused:
+        Addresses("/").parse(path.encode())
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("path", ["/user/a/files/.hidden", "/user/a/...", "/a..b", "/x?y=/../z", "/user/a%20b/%E2%82%AC", "/%", "/a%zz"])
+def test_other_dots_and_percents_pass_byte_for_byte(path: str) -> None:
+    address = Addresses("/").parse(path.encode())
+    assert address.target == path.encode()
+    assert address.path == path.encode().partition(b"?")[0]
+
+
+def test_an_absolute_target_is_made_one_of_origin_form() -> None:
+    assert Addresses("/").parse(b"http://h:8000/a?b=1") == (b"/a?b=1", b"/a", b"h:8000")
+    assert Addresses("/").parse(b"HTTP://h") == (b"/", b"/", b"h")
+    assert Addresses("/").parse(b"http://h?x") == (b"/?x", b"/", b"h")
+
+
+@pytest.mark.parametrize("target", [b"*", b"x", b"h:443", b"http:///x", b"ftp://h/x", b"http://user@h/"])
+def test_other_targets_are_refused(target: bytes) -> None:
+    with pytest.raises(Refused):
+        Addresses("/").parse(target)
