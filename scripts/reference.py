@@ -114,6 +114,8 @@ def is_struct(kind: object) -> bool:
 
 def in_words(annotation: str) -> str:
     """A type as an administrator would say it."""
+    if " | " in annotation and not annotation.startswith(("Annotated[", "Literal[")):
+        return " or ".join(dict.fromkeys(in_words(part) for part in annotation.split(" | ") if part != "None"))
     if annotation.startswith("Annotated["):
         return in_words(annotation.removeprefix("Annotated[").partition(",")[0])
     if annotation.startswith(("tuple[", "list[")):
@@ -122,7 +124,7 @@ def in_words(annotation: str) -> str:
         return "table"
     if annotation.startswith("Literal["):
         return " or ".join(f"`{value}`" for value in ast.literal_eval(f"({annotation[8:-1]},)"))
-    return " or ".join(dict.fromkeys(WORDS.get(part.strip(), part.strip()) for part in annotation.split("|") if part.strip() != "None"))
+    return WORDS.get(annotation, annotation)
 
 
 def default(field: FieldInfo) -> str:
