@@ -128,7 +128,7 @@ async def change_user(hub: Hub, name: str, change: UserChange, *, actor: str) ->
             tx.users.set_groups(user.id, change.groups, now)
         if change.roles is not None:
             _set_roles(tx, saved, change.roles, hub)
-        detail = {key: value for key, value in (("renamed", new_name), ("admin", change.admin)) if value is not None}
+        detail: dict[str, object] = {key: value for key, value in (("renamed", new_name), ("admin", change.admin)) if value is not None}
         if change.groups is not None:
             detail["groups"] = sorted(change.groups)
         if change.roles is not None:

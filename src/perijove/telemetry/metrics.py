@@ -1,6 +1,8 @@
 """Prometheus metrics, under JupyterHub's names where the meaning is the same, so that its dashboards and alerts go on working."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -81,3 +83,14 @@ class Metrics:
     def render(self) -> bytes:
         """The text exposition format."""
         return generate_latest(self.registry)
+
+    @contextmanager
+    def login(self) -> Iterator[None]:
+        """Time one sign-in; an exception counts as a failure."""
+        began = time.perf_counter()
+        try:
+            yield
+        except BaseException:
+            self.login_duration.labels("failure").observe(time.perf_counter() - began)
+            raise
+        self.login_duration.labels("success").observe(time.perf_counter() - began)

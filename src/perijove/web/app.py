@@ -59,8 +59,8 @@ class App:
         self._surface.metrics.request(request.method, handler, response.status_code, time.perf_counter() - began)
 
     async def _answer(self, call: Call, match: Match[Call, Response], path: str, *, inside: bool, api: bool) -> Response:
-        page = match.route is not None and match.route.access is Access.PAGE
-        wants = Wants.PAGE if page else Wants.JSON if api else Wants.of(call.request)
+        access = match.route.access if match.route is not None else None
+        wants = Wants.PAGE if access is Access.PAGE else Wants.JSON if api else Wants.of(call.request)
         try:
             if not inside:
                 return self._outside(call)
@@ -69,7 +69,7 @@ class App:
             await identify(call, match.route.access)
             return await match.route.handler(call)
         except NotSignedInError as error:
-            if page:
+            if wants is Wants.PAGE and access in {Access.PAGE, Access.READ}:
                 return self._to_sign_in(call)
             return await failure(call, error, wants)
         except PerijoveError as error:

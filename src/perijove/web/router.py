@@ -24,6 +24,8 @@ class Access(Enum):
     """Token or signed-in browser; 403 JSON otherwise."""
     PAGE = "page"
     """Signed-in browser; the sign-in page otherwise."""
+    READ = "read"
+    """As PAGE, but scripts may ask too, for the handler neither changes anything nor tells a secret."""
     VISIT = "visit"
     """Anybody with a browser; a form that is sent must come from our own page."""
     PROXY = "proxy"

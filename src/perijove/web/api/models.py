@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from perijove.control.users import Person
-from perijove.domain.access import Identity, Resource, group_resource, server_resource, service_resource, user_resource
+from perijove.domain.access import Resource, group_resource, server_resource, service_resource, user_resource
 from perijove.domain.roles import held_roles
 from perijove.domain.server import Server
 from perijove.domain.token import Token
@@ -79,7 +79,7 @@ def user_model(person: Person, surface: Surface, scopes: Scopes, *, stopped_serv
 
 
 def _shown_servers(person: Person, surface: Surface, scopes: Scopes, groups: frozenset[str], *, stopped_servers: bool) -> dict[str, Any]:
-    shown = {}
+    shown: dict[str, Any] = {}
     for server in person.servers:
         if server.stopped and not stopped_servers:
             continue
@@ -115,11 +115,10 @@ def _limited(everything: Mapping[str, Any], scopes: Scopes, on: Resource) -> dic
     return {key: value for key, value in everything.items() if key in fields}
 
 
-def token_model(token: Token, owner: Identity | None, owner_name: str, scopes: Sequence[str]) -> dict[str, Any]:
+def token_model(token: Token, owner: str, scopes: Sequence[str]) -> dict[str, Any]:
     """`scopes` are the effective, expanded ones."""
-    kind = owner.kind if owner is not None else "service" if token.service_id is not None else "user"
     return {
-        kind: owner_name,
+        "service" if token.service_id is not None else "user": owner,
         "id": f"a{token.id}",
         "kind": "api_token",
         "roles": [],

@@ -22,15 +22,16 @@ class NewToken(Struct):
     roles: list[str] = field(default_factory=list)
 
 
-async def _model(call: Call, name: str, token: Token) -> dict[str, Any]:
-    return token_model(token, None, name, await effective_scopes(call.surface.hub, token, name))
+async def _models(call: Call, name: str, tokens: list[Token]) -> list[dict[str, Any]]:
+    scopes = await effective_scopes(call.surface.hub, tokens, name)
+    return [token_model(token, name, held) for token, held in zip(tokens, scopes, strict=True)]
 
 
 async def list_tokens(call: Call) -> Response:
     name = call.params["name"]
     await require_on_user(call, "read:tokens", name)
     tokens = await tokens_of_user(call.surface.hub, name)
-    return json_response({"api_tokens": [await _model(call, name, token) for token in tokens]})
+    return json_response({"api_tokens": await _models(call, name, tokens)})
 
 
 async def add_token(call: Call) -> Response:
@@ -42,20 +43,23 @@ async def add_token(call: Call) -> Response:
     scopes = await grantable(hub, name, call.who, scopes=body.scopes, roles=body.roles)
     note = body.note or ("Requested via api" if call.who.kind == "user" and call.who.name == name else f"Requested via api by {call.who.kind} {call.who.name}")
     made = await make_token(hub, name, scopes=scopes, note=note, expires_in_s=body.expires_in, actor=call.who)
-    return json_response(await _model(call, name, made.token) | {"token": made.text}, 201, {"cache-control": "no-store"})
+    (model,) = await _models(call, name, [made.token])
+    return json_response(model | {"token": made.text}, 201, {"cache-control": "no-store"})
 
 
 async def get_token(call: Call) -> Response:
     name = call.params["name"]
     await require_on_user(call, "read:tokens", name)
     token = await token_of_user(call.surface.hub, name, _token_id(call))
-    return json_response(await _model(call, name, token))
+    (model,) = await _models(call, name, [token])
+    return json_response(model)
 
 
 async def delete_token(call: Call) -> Response:
     name = call.params["name"]
     await require_on_user(call, "tokens", name)
     await revoke_token(call.surface.hub, name, _token_id(call), actor=call.who)
+    await call.surface.identities.caught_up()
     return Response(status_code=204)
 
 

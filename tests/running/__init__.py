@@ -1,0 +1,1 @@
+"""Start a whole Perijove for a test: real processes, own folders and ports, ended by process id."""

@@ -1,0 +1,146 @@
+"""A Perijove of one's own: `perijove up` (or hub alone) on free ports, with its state in a temporary folder."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import httpx2 as httpx
+
+T = TypeVar("T")
+LINK = re.compile(r"https?://\S+/hub/invite/\S+")
+START_S = 60.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def until(look: Callable[[], T], *, what: str, within_s: float = 60.0, pause_s: float = 0.05) -> T:
+    """Look again and again until there is something; fail with `what` after `within_s`."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what}")
+        threading.Event().wait(pause_s)
+
+
+@dataclass
+class Running:
+    """A running Perijove. `url` is the public address without a path, `hub_url` the hub's own."""
+
+    folder: Path
+    config: Path
+    url: str
+    hub_url: str
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def first_link(self) -> str:
+        """The one-time link for the first administrator."""
+        return until(lambda: next(iter(LINK.findall(self.output)), None), what=f"the one-time link in:\n{self.output}") or ""
+
+    def child(self, name: str) -> int:
+        """The process id of the supervisor's child `perijove NAME`."""
+
+        def look() -> int | None:
+            for entry in Path("/proc").iterdir():
+                if not entry.name.isdigit():
+                    continue
+                try:
+                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                except OSError:
+                    continue
+                if parent == self.process.pid and name.encode() in words:
+                    return int(entry.name)
+            return None
+
+        return until(look, what=f"a child {name}") or 0
+
+    def healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.hub_url}/hub/health", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+@contextmanager
+def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | None = None) -> Iterator[Running]:
+    """Run `perijove COMMAND` with these settings. "{folder}" in them is the temporary folder, PROXY and HUB are listening addresses."""
+    with TemporaryDirectory(prefix="pj-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        proxy, hub = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        config = folder / "perijove.toml"
+        config.write_text(settings.replace("{folder}", name).replace("PROXY", proxy).replace("HUB", hub))
+        running = _start(folder, config, command, environ or {}, proxy, hub)
+        try:
+            until(lambda: running.healthy() or running.process.poll() is not None, what=f"the hub in:\n{running.output}", within_s=START_S)
+            assert running.process.poll() is None, running.output
+            yield running
+        finally:
+            running.end()
+            _stop_servers(running)
+
+
+def _start(folder: Path, config: Path, command: str, environ: dict[str, str], proxy: str, hub: str) -> Running:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "perijove", command, "--config", str(config)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environ},
+    )
+    running = Running(folder, config, f"http://{proxy}", f"http://{hub}", process)
+    assert process.stdout is not None
+    stdout = process.stdout
+
+    def read() -> None:
+        for line in stdout:
+            running.lines.append(line)
+
+    threading.Thread(target=read, daemon=True).start()
+    return running
+
+
+def _stop_servers(running: Running) -> None:
+    """Servers outlive the hub by design: end those this test's hub started, found by their folder in the environment."""
+    mark = str(running.folder).encode()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if int(entry.name) not in {os.getpid(), running.process.pid} and mark in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except OSError:
+                continue
