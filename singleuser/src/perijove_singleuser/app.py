@@ -124,6 +124,11 @@ class SingleUserServer(ServerApp):
         headers.setdefault("Content-Security-Policy", _FRAMING)
         headers[VERSION_HEADER] = self.hub_version
         self.tornado_settings["headers"] = headers
+        if not (self.contract.allow_websocket_cookie or self.contract.allow_token_in_url):
+            self.log.warning(
+                "JUPYTERHUB_ALLOW_WEBSOCKET_COOKIE_AUTH is off and JUPYTERHUB_ALLOW_TOKEN_IN_URL is not on: browsers cannot use "
+                "kernels. The hub's administrator must change one of them."
+            )
         super().init_webapp()
         self.web_app.settings["page_config_hook"] = self._provider.page_config
         # Extensions bring handlers that know nothing of jupyter_server's `headers` setting.

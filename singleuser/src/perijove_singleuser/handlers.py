@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 
 from .browser import is_navigation, safe_next
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
 
 _LAST_ATTEMPT = 1
 _PROBE_TIMEOUT_S = 3.0
-
-Method = TypeVar("Method", bound=Callable[..., object])
-
-
-def public(method: Method) -> Method:
-    """Mark a method that answers people who are not signed in.
-
-    Sets what jupyter_server's `allow_unauthenticated` sets, which versions before 2.13 lack.
-    """
-    setattr(method, "__allow_unauthenticated", True)
-    return method
 
 
 class _HubHandler(JupyterHandler):
@@ -79,7 +68,7 @@ class _HubHandler(JupyterHandler):
 class LoginHandler(_HubHandler):
     """Where jupyter_server sends people who are not signed in."""
 
-    @public
+    @allow_unauthenticated
     async def get(self) -> None:
         """Send the browser to the hub, or say why that would not help."""
         provider = self.hub_provider
@@ -129,7 +118,7 @@ class LoginHandler(_HubHandler):
 class CallbackHandler(_HubHandler):
     """Where the hub sends the browser back to, with a code."""
 
-    @public
+    @allow_unauthenticated
     async def get(self) -> None:
         """Exchange the code, find out who it is, and sign them in."""
         provider = self.hub_provider
@@ -216,7 +205,7 @@ class CallbackHandler(_HubHandler):
 class LogoutHandler(_HubHandler):
     """Signs out here, and then at the hub."""
 
-    @public
+    @allow_unauthenticated
     def get(self) -> None:
         """Drop this server's cookie and go on to the hub's own sign-out."""
         provider = self.hub_provider

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -14,16 +16,16 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from .fake_hub import SERVER_TOKEN, FakeHub
-from .running_server import HOST, PREFIX, Browser
+from .running_server import HOST, PREFIX, Browser, running
 
 
 @contextmanager
-def channels(browser: Browser, kernel: str, *, origin: str, cookies: bool = True) -> Iterator[ClientConnection]:
+def channels(browser: Browser, kernel: str, *, origin: str, cookies: bool = True, query: str = "") -> Iterator[ClientConnection]:
     path = f"{PREFIX}api/kernels/{kernel}/channels"
     headers = {"Cookie": browser.cookie_header(path)} if cookies else {}
     # the Host header a proxy passes on is the site's, whatever address the proxy connects to
     with connect(
-        f"ws://{HOST}{path}",
+        f"ws://{HOST}{path}{query}",
         additional_headers=headers,
         origin=Origin(origin),
         sock=socket.create_connection(("127.0.0.1", browser.port)),
@@ -108,3 +110,17 @@ def test_a_person_without_access_is_refused(browser: Browser, kernel: str, hub: 
     ):
         pass
     assert refusal.value.response.status_code == 403
+
+
+def test_where_cookies_open_no_websocket_the_page_brings_a_token(hub: FakeHub, home: Path) -> None:
+    with running(hub, home, JUPYTERHUB_ALLOW_WEBSOCKET_COOKIE_AUTH="0", JUPYTERHUB_ALLOW_TOKEN_IN_URL="1") as browser:
+        page = browser.open(PREFIX + "lab").text
+        token = re.findall(r'"token": "(\w+)"', page)
+        assert token
+        kernel = browser.fetch(PREFIX + "api/kernels", "POST").json()["id"]
+        with pytest.raises(InvalidStatus) as refusal, channels(browser, kernel, origin=f"http://{HOST}"):
+            pass
+        assert refusal.value.response.status_code == 403
+        with channels(browser, kernel, origin=f"http://{HOST}", query=f"?token={token[0]}") as channel:
+            assert execute(channel, "print(1)") == "1\n"
+        assert token[0] not in browser.log.read_text()
