@@ -11,7 +11,6 @@ from perijove.adapters.spawners.local import cgroups, launcher, supervisor
 from perijove.adapters.spawners.local.accounts import Account
 from perijove.adapters.spawners.local.state import State
 from perijove.adapters.spawners.local.words import failure_error
-from perijove.domain.errors import SpawnerError
 
 _LAUNCHER: Final = str(Path(launcher.__file__))
 _SUPERVISOR: Final = str(Path(supervisor.__file__))
@@ -41,8 +40,11 @@ def launch_plan(state: State, account: Account, argv: Sequence[str], env: Mappin
     }
 
 
-async def launch(plan: dict[str, Any]) -> None:
-    """Launch, unless somebody else was first. Raises SpawnerError if the server could not begin."""
+async def launch(plan: dict[str, Any]) -> str:
+    """Launch, unless somebody else was first. Raises SpawnerError if the server could not begin.
+
+    Returns what a launcher said that ended without an answer; whether it launched anything, the claim knows.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-I", "-S", _LAUNCHER),
@@ -62,10 +64,8 @@ async def launch(plan: dict[str, Any]) -> None:
             await process.wait()
         raise
     told = _last_object(output)
-    if told is None:
-        said = output.decode(errors="replace").strip().rsplit("\n", 1)[-1][-300:]
-        raise SpawnerError(f"The launcher ended without a word{': ' + said if said else ''}.", "The administrator finds more in the hub's log.")
     raise_failure(told, plan["account"])
+    return "" if told else output.decode(errors="replace").strip().rsplit("\n", 1)[-1][-300:]
 
 
 def raise_failure(told: dict[str, Any] | None, account: str) -> None:

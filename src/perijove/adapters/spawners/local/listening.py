@@ -43,12 +43,6 @@ def on_socket(run: RunFolder, uid: int) -> Listener:
     return Listener.EXPECTED
 
 
-def close_folder(run: RunFolder, gid: int) -> None:
-    """As root: take the folder from the account, so that nobody fills the small file system sockets are on."""
-    os.chown(run.own, 0, gid)
-    run.own.chmod(0o710)
-
-
 def on_port(port: int, uid: int) -> Listener:
     """Who listens on the port of 127.0.0.1."""
     owners = {owner for table in ("/proc/net/tcp", "/proc/net/tcp6") for owner in _owners(Path(table), port)}

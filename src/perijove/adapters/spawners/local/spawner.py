@@ -75,7 +75,7 @@ class LocalSpawner:
         state = read_state(handle.state) if handle.state is not None else None
         if state is not None and state.whereabouts is Whereabouts.ELSEWHERE:
             raise _elsewhere(state)
-        account = None
+        said = ""
         if state is None or state.whereabouts is not Whereabouts.HERE or await asyncio.to_thread(state.run.claim) is None:
             if self._accounts is not None and await self._accounts.missing(handle.user_name):
                 yield Progress(f"Making the Unix account {self._accounts.name_for(handle.user_name)}", 5)
@@ -87,8 +87,8 @@ class LocalSpawner:
             if missing := self._groups.missing(limits):
                 yield Progress(f"This machine cannot limit: {', '.join(missing)}", 10)
             yield Progress(f"Starting the server as {account.name}", 20)
-            await self._launch(request, state, account, limits)
-        launched = await self._claimed(state)
+            said = await self._launch(request, state, account, limits)
+        launched = await self._claimed(state, said)
         yield Progress("The server has started; waiting until it listens", 50)
         try:
             await self._until_listening(state, launched)
@@ -172,7 +172,7 @@ class LocalSpawner:
             cgroups=tuple(map(str, self._groups.folders(key, limits))),
         )
 
-    async def _launch(self, request: StartRequest, state: State, account: Account, limits: Limits) -> None:
+    async def _launch(self, request: StartRequest, state: State, account: Account, limits: Limits) -> str:
         run, bind_url = state.run, _bind_url(state)
         try:
             await asyncio.to_thread(run.prepare, state.uid, state.gid)
@@ -184,14 +184,16 @@ class LocalSpawner:
         more = () if state.port else socket_arguments(self._command, self._config.args)
         argv = [*self._command, *(filled(word, values) for word in (*more, *self._config.args))]
         env = environment(request, account, limits, config=self._config, hub=self._context.environ, command=self._command, bind_url=bind_url)
-        await launch(launch_plan(state, account, argv, env, umask=self._config.umask_bits, log_size=self._config.log_size))
+        return await launch(launch_plan(state, account, argv, env, umask=self._config.umask_bits, log_size=self._config.log_size))
 
-    async def _claimed(self, state: State) -> Launched:
+    async def _claimed(self, state: State, said: str) -> Launched:
         try:
             claim = await asyncio.to_thread(state.run.claim)
         except OSError as error:
             raise disk_error(error) from None
-        if claim is None or isinstance(claim, Cancelled):
+        if claim is None:
+            raise SpawnerError(f"The launcher of this server was killed{': ' + said if said else '.'}", "Start the server again; if it happens again, tell the administrator.")
+        if isinstance(claim, Cancelled):
             raise SpawnerError("This start was called off.", "Start the server again.")
         raise_failure(read_failure(state.run.failure()), state.account)
         return claim
@@ -234,12 +236,7 @@ class LocalSpawner:
 
 
 def _look(state: State) -> listening.Listener:
-    if state.port:
-        return listening.on_port(state.port, state.uid)
-    found = listening.on_socket(state.run, state.uid)
-    if found is listening.Listener.EXPECTED and state.uid != os.geteuid():
-        listening.close_folder(state.run, state.gid)
-    return found
+    return listening.on_port(state.port, state.uid) if state.port else listening.on_socket(state.run, state.uid)
 
 
 def _bind_url(state: State) -> str:
