@@ -128,6 +128,13 @@ def prepare(plan: CgroupPlan) -> CgroupPlan:
     return CgroupPlan(2, parents, refused)
 
 
+def tidy(plan: CgroupPlan) -> None:
+    """Remove what `prepare` made, unless servers are in it. Version 2 keeps it: it hands down controllers, and goes with the hub's own."""
+    if plan.version == 1:
+        for parent in plan.parents.values():
+            remove(parent)
+
+
 def processes_in(folder: Path) -> list[int]:
     """The processes of a group; none if it is gone."""
     try:

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 from perijove.adapters.spawners.local.names import unknown_placeholders
 from perijove.config.quantities import Size
 
+MIN_LOG: Final = 64 * 1024
 MIN_MEMORY: Final = 32 * 1024**2
 """Less than this, and Python itself cannot start: surely a mistake of units."""
 
@@ -52,7 +53,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How servers listen: on a socket nobody else can reach, or, for those that cannot, on a port of 127.0.0.1."""
     socket_dir: str = ""
     """Where sockets are kept: a short path which other accounts may pass through; empty: chosen."""
-    log_size: Annotated[Size, Meta(ge=65536)] = 10 * 1024**2
+    log_size: Size = 10 * 1024**2
     """How large a server's log grows before it is begun anew; one older log is kept."""
 
     def __post_init__(self) -> None:
@@ -99,6 +100,8 @@ def _value_mistakes(config: Config) -> list[str]:
             mistakes.append(f"command cannot be split into words: {error}; write it as a list")
     if 0 < config.memory_limit < MIN_MEMORY or any(choice < MIN_MEMORY for choice in config.memory_choices):
         mistakes.append('no server starts in less than 32M of memory; did you forget the unit, as in "2G"?')
+    if config.log_size < MIN_LOG:
+        mistakes.append('log_size must be at least "64K"')
     paths = {"cgroup": config.cgroup, "socket_dir": config.socket_dir}
     mistakes += [f"{name} must be an absolute path" for name, path in paths.items() if path and not path.startswith("/")]
     mistakes += [f"environment: {name!r} cannot name a variable" for name in config.environment if not name or "=" in name or "\0" in name]

@@ -67,7 +67,10 @@ class LocalSpawner:
                 hint="Install it where every account may run it, e.g. below /opt.",
             )
         await asyncio.to_thread(sweep, root, context.clock.now().timestamp())
-        yield cls(config, context, root, command, groups)
+        try:
+            yield cls(config, context, root, command, groups)
+        finally:
+            cgroups.tidy(groups)
 
     async def start(self, request: StartRequest) -> AsyncIterator[StartEvent]:
         """Launch, or find what an earlier call launched, and wait until it listens."""
@@ -192,7 +195,10 @@ class LocalSpawner:
         except OSError as error:
             raise disk_error(error) from None
         if claim is None:
-            raise SpawnerError(f"The launcher of this server was killed{': ' + said if said else '.'}", "Start the server again; if it happens again, tell the administrator.")
+            raise SpawnerError(
+                f"The launcher of this server was killed{': ' + said if said else '.'}",
+                "Start the server again; if it happens again, tell the administrator.",
+            )
         if isinstance(claim, Cancelled):
             raise SpawnerError("This start was called off.", "Start the server again.")
         raise_failure(read_failure(state.run.failure()), state.account)
