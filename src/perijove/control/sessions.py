@@ -1,15 +1,16 @@
 """Browser sessions: list them, end them, and check now and then that their person is still welcome."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from perijove.control.ask import ask_stop
 from perijove.control.context import Hub
 from perijove.control.policy import access_rules, consult, record, seal, unseal
 from perijove.domain.claims import Claims, admittance
 from perijove.domain.errors import AuthenticatorUnavailableError, ForbiddenError, NotFoundError
-from perijove.domain.server import UserId
+from perijove.domain.server import Server, UserId
 from perijove.domain.token import Session
 from perijove.domain.user import User
 from perijove.ports.observer import AuditEvent
@@ -57,10 +58,7 @@ async def sessions_of(hub: Hub, user_name: str) -> list[Session]:
     now = hub.clock.now()
 
     def query(tx: Tx) -> list[Session]:
-        user = tx.users.get(user_name)
-        if user is None:
-            raise NotFoundError("No access to resources or resources not found")
-        return [session for session in tx.sessions.of_user(user.id) if session.expires_at > now]
+        return [session for session in tx.sessions.of_user(_known(tx, user_name).id) if session.expires_at > now]
 
     return sorted(await hub.store.read(query), key=lambda session: session.last_seen, reverse=True)
 
@@ -81,6 +79,52 @@ async def revoke_session(hub: Hub, user_name: str, row_id: int, *, actor: str) -
 
     await hub.store.write(write)
     hub.audit(event)
+
+
+async def block_user(hub: Hub, user_name: str, *, actor: str) -> User:
+    """Shut a person out at once: no session, token or sign-in of theirs is honoured, and their servers are asked to stop.
+
+    Asking again for somebody blocked stops what still runs. Raises NotFoundError.
+    """
+    now = hub.clock.now()
+    event = AuditEvent(action="user.blocked", at=now, actor=actor, target=user_name)
+
+    def write(tx: Tx) -> tuple[User, list[Server]]:
+        user = _known(tx, user_name)
+        if not user.blocked:
+            user = tx.users.save(replace(user, blocked=True))
+        end_sessions(tx, user.id, now)
+        tx.tokens.delete_of_user(user.id, at=now)
+        tx.audit.add(event)
+        return user, tx.servers.of_users([user.id]).get(user.id, [])
+
+    user, servers = await hub.store.write(write)
+    hub.audit(event)
+    for server in servers:
+        if not server.stopped:
+            await ask_stop(hub, user_name, server.name, actor=actor, reason=f"{user_name} was blocked")
+    return user
+
+
+async def unblock_user(hub: Hub, user_name: str, *, actor: str) -> User:
+    """Let a person sign in again. Raises NotFoundError."""
+    event = AuditEvent(action="user.unblocked", at=hub.clock.now(), actor=actor, target=user_name)
+
+    def write(tx: Tx) -> User:
+        user = _known(tx, user_name)
+        tx.audit.add(event)
+        return tx.users.save(replace(user, blocked=False)) if user.blocked else user
+
+    user = await hub.store.write(write)
+    hub.audit(event)
+    return user
+
+
+def _known(tx: Tx, user_name: str) -> User:
+    user = tx.users.get(user_name)
+    if user is None:
+        raise NotFoundError("No access to resources or resources not found")
+    return user
 
 
 @dataclass(frozen=True, slots=True)
