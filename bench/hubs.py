@@ -1,0 +1,197 @@
+"""Hubs to measure, each in a folder of its own, ended with everything it started."""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from http_client import BenchError
+
+JUPYTERHUB = "6.1.1"
+CLONE = Path(__file__).resolve().parent.parent
+CACHE = CLONE / ".cache"
+_READY_S = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """`url` of its API. `pid` if it runs here."""
+
+    name: str
+    url: str
+    token: str
+    pid: int | None = None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def scratch(keep: bool) -> Iterator[Path]:
+    """A folder that is removed afterwards unless it is to be looked at."""
+    if keep:
+        path = Path(tempfile.mkdtemp(prefix="perijove-bench-"))
+        print(f"Kept: {path}", file=sys.stderr)
+        yield path
+    else:
+        with tempfile.TemporaryDirectory(prefix="perijove-bench-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], log: Path, environ: Mapping[str, str], *, account: str | None = None, cwd: Path | None = None
+) -> Iterator[int]:
+    """A process in a session of its own, whose whole process group is ended afterwards."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(environ),
+            cwd=cwd,
+            start_new_session=True,
+            user=account,
+            group=account,
+            extra_groups=[] if account else None,
+        )
+    try:
+        yield process.pid
+    finally:
+        for how, patience_s in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)):
+            try:
+                os.killpg(process.pid, how)
+                process.wait(patience_s)
+            except ProcessLookupError:
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        process.wait()
+
+
+def _status(url: str) -> int | None:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+
+async def until_up(url: str, pid: int, log: Path) -> None:
+    """Raises BenchError with the end of the log."""
+    deadline = time.monotonic() + _READY_S
+    while await asyncio.to_thread(_status, url) != 200:
+        if _ended(pid) or time.monotonic() > deadline:
+            raise BenchError(f"{url} did not answer 200. The log of what should answer there ends:\n{_tail(log)}")
+        await asyncio.sleep(0.05)
+
+
+def _ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-3000:]
+
+
+def jupyterhub_venv() -> Path:
+    """The environment JupyterHub runs in, made at the first call."""
+    return cached_venv("bench-jupyterhub", f"jupyterhub=={JUPYTERHUB}")
+
+
+def cached_venv(name: str, *packages: str) -> Path:
+    """An environment in the cache, made anew when the packages asked for change."""
+    folder = CACHE / name
+    stamp = folder / "bench-packages"
+    wanted = "\n".join(packages)
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
+        print(f"Installing {', '.join(packages)} into {folder} …", file=sys.stderr)
+        subprocess.run(["/usr/bin/python3", "-m", "venv", folder], check=True)
+        subprocess.run([folder / "bin/pip", "install", "-q", "--disable-pip-version-check", *packages], check=True)
+        stamp.write_text(wanted, encoding="utf-8")
+    return folder
+
+
+def clean_environ(**more: str) -> dict[str, str]:
+    """What a hub needs of ours, so that two people's figures do not differ by their shells."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "HOME": os.environ.get("HOME", "/"), **more}
+
+
+@contextmanager
+def _listener() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("listener.py"), JUPYTERHUB], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.stdin.close()
+        process.wait(10)
+        process.stdout.close()
+
+
+@asynccontextmanager
+async def jupyterhub(keep: bool) -> AsyncIterator[Hub]:
+    """JupyterHub without proxy and with a spawner that starts nothing. Raises BenchError."""
+    venv = jupyterhub_venv()
+    url, token = f"http://127.0.0.1:{free_port()}", secrets.token_hex(16)
+    with scratch(keep) as folder, _listener() as address:
+        environ = clean_environ(BENCH_URL=url, BENCH_TOKEN=token, BENCH_LISTENER=address, BENCH_FOLDER=str(folder))
+        config, log = Path(__file__).with_name("jupyterhub_config.py"), folder / "hub.log"
+        with running([venv / "bin/jupyterhub", "--config", config], log, environ, cwd=folder) as pid:
+            await until_up(f"{url}/hub/health", pid, log)
+            yield Hub(f"jupyterhub {JUPYTERHUB}", f"{url}/hub/api", token, pid)
+
+
+_OURS = """\
+[hub]
+listen = "127.0.0.1:{port}"
+state_dir = "{folder}/state"
+[spawner]
+use = "perijove.testing.null_spawner:NullSpawner"
+[authenticator]
+use = "dummy"
+[limits]
+concurrent_starts = 0
+[log]
+level = "warning"
+[[services]]
+name = "bench"
+api_token = "{token}"
+[[roles]]
+name = "bench"
+services = ["bench"]
+scopes = ["admin:users", "admin:servers", "list:users", "tokens", "read:hub"]
+"""
+
+
+@asynccontextmanager
+async def perijove(keep: bool) -> AsyncIterator[Hub]:
+    """Our hub, without proxy and with a spawner that starts nothing. Raises BenchError."""
+    port, token = free_port(), secrets.token_hex(16)
+    with scratch(keep) as folder:
+        config, log = folder / "perijove.toml", folder / "hub.log"
+        config.write_text(_OURS.format(port=port, folder=folder, token=token), encoding="utf-8")
+        config.chmod(0o600)
+        with running([sys.executable, "-m", "perijove", "hub", "--config", config], log, clean_environ(), cwd=folder) as pid:
+            await until_up(f"http://127.0.0.1:{port}/hub/health", pid, log)
+            yield Hub("perijove", f"http://127.0.0.1:{port}/hub/api", token, pid)
