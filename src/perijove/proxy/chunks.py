@@ -50,6 +50,9 @@ class Chunks:
                     break
             found = self._line.match(data, at)
             if found is None:
+                if self._line is _NEXT and data.startswith(b"\r\n", at):
+                    at += 2  # the end of a chunk goes out with it: somebody may wait for just that
+                    self._line = _FIRST
                 self._hold(data, at)
                 break
             self._line = _NEXT

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import socket
+import struct
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
@@ -19,13 +21,14 @@ _HOST_LINE = re.compile(rb"(?im)^host:[^\r]*\r\n")
 _SWALLOW_MAX: Final = 64 * 1024 * 1024
 _NOT_PASSED_ON: Final = frozenset({b"CONNECT", b"TRACE"})
 _MIN_DRAIN_BYTES: Final = 4096
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
 class ClientConnection(asyncio.Protocol):
     """One client. Takes one request at a time; what comes early waits."""
 
     __slots__ = (
-        "_advancing", "_buffer", "_ending", "_held_back", "_peer", "_remembered", "_stuck_at", "_swallowed", "_trusted", "door", "due", "exchange",
+        "_advancing", "_buffer", "_ending", "_half_closed", "_held_back", "_peer", "_remembered", "_stuck_at", "_swallowed", "_trusted", "door", "due", "exchange",
         "slot", "transport", "waiting", "write_paused",
     )  # fmt: skip
 
@@ -42,6 +45,7 @@ class ClientConnection(asyncio.Protocol):
         self._buffer = b""
         self._advancing = False
         self._held_back = False
+        self._half_closed = False
         self._ending = False
         self._swallowed = 0
         self._stuck_at = 0
@@ -108,6 +112,9 @@ class ClientConnection(asyncio.Protocol):
         door = self.door
         while data.startswith(b"\r\n"):  # RFC 9112, section 2.2
             data = data[2:]
+        if data == b"\r":
+            self._buffer = data
+            return None
         end = data.find(b"\r\n\r\n")
         method = block = b""
         try:
@@ -179,7 +186,9 @@ class ClientConnection(asyncio.Protocol):
         if exchange.receiving:
             door.clock.arm(self, door.limits.body_s)
         else:
-            self.due = door.clock.now + door.limits.response_s
+            due = self.due = door.clock.now + door.limits.response_s
+            if self.slot > due + 1:
+                door.clock.arm(self, door.limits.response_s)
         exchange.start()
 
     def _answer_at_once(self, trouble: Trouble, method: bytes, fields: RequestFields) -> None:
@@ -283,6 +292,13 @@ class ClientConnection(asyncio.Protocol):
     def abort(self) -> None:
         self.transport.abort()
 
+    def reset(self) -> None:
+        """Close in a way that cannot be taken for an ending in good order."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
+
     @property
     def busy(self) -> bool:
         return self.exchange is not None
@@ -312,6 +328,7 @@ class ClientConnection(asyncio.Protocol):
         exchange = self.exchange
         if exchange is None or exchange.receiving or self.door.tls:
             return False
+        self._half_closed = True
         exchange.client_half_closed(self.door.limits.gone_s)
         self.door.clock.arm(self, self.door.limits.gone_s)
         return True
@@ -340,7 +357,7 @@ class ClientConnection(asyncio.Protocol):
                 return
             door.stats.timeouts += 1
             self.abort()
-        elif self._ending:
+        elif self._ending or self._half_closed:
             self.abort()
         elif self.exchange is not None:
             self.exchange.expired()

@@ -224,3 +224,5 @@ class Upstreams:
             await asyncio.wait(self._connecting)
         for connection in tuple(self._open):
             connection.drop()
+        while self._open:  # dropped ones are told so in the loop's next turns
+            await asyncio.sleep(0)

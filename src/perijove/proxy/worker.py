@@ -26,6 +26,7 @@ _log = logging.getLogger("perijove.proxy")
 _SWEEP_EVERY: Final = 10
 _CERTIFICATE_EVERY: Final = 60
 _SAVE_EVERY_S: Final = 1.0
+_CLOSING_S: Final = 1.0
 _OTHER_FILES: Final = 64
 """Descriptors that are not for clients and servers."""
 
@@ -106,6 +107,8 @@ class Worker:
         if self._tasks:
             await asyncio.wait(self._tasks)
         self.door.abort()
+        await self.door.empty(self.door.connections, _CLOSING_S)
+        await self.door.empty(self.door.tunnels, _CLOSING_S)
         await self.upstreams.aclose()
         if self._disk is not None and self.index == 0 and self._dirty.is_set():
             await asyncio.to_thread(self._disk.save, self.book.snapshot())

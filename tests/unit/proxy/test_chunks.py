@@ -62,14 +62,11 @@ def test_a_malformed_body_is_refused_and_nothing_of_the_bad_line_passes(raw: byt
     assert len(out) <= len(b"1\r\na")
 
 
+SCRAPS = [b"0", b"1", b"2", b"a", b"A", b"\r\n", b"\r\n", b"\n", b"\r", b";x", b" ", b"xy", b"5\r\nhello\r\n", b"0\r\n\r\n"]
+
+
 @settings(max_examples=150)
-@given(
-    st.lists(
-        st.sampled_from([b"0", b"1", b"2", b"a", b"A", b"\r\n", b"\r\n", b"\n", b"\r", b";x", b" ", b"xy", b"5\r\nhello\r\n", b"0\r\n\r\n"]),
-        max_size=10,
-    ).map(b"".join),
-    CUTS,
-)
+@given(st.lists(st.sampled_from(SCRAPS), max_size=10).map(b"".join), CUTS)
 def test_what_passes_reads_the_same_to_h11(raw: bytes, cuts: list[int]) -> None:
     try:
         content, rest, done = feed(raw, cuts, payload=True)
