@@ -27,7 +27,11 @@ from perijove.config.problems import Problems
 from perijove.config.settings import Secret, Settings
 from perijove.control.context import Hub
 from perijove.control.declare import declare
-from perijove.control.invitations import first_admin_link
+from perijove.control.gauges import watch_gauges
+from perijove.control.identity import open_identities
+from perijove.control.invitations import first_admin_link, new_admin_link
+from perijove.control.reconcile import run_reconciler
+from perijove.control.watch import Watch
 from perijove.domain.environment import HubAddresses
 from perijove.domain.errors import SettingsError
 from perijove.domain.options import Profile
@@ -37,6 +41,13 @@ from perijove.ports.store.store import Store
 from perijove.telemetry.journal import Journal
 from perijove.telemetry.logs import set_up_logs
 from perijove.telemetry.metrics import Metrics
+from perijove.web.api.routes import ROUTES as API
+from perijove.web.app import App
+from perijove.web.oauth.routes import ROUTES as OAUTH
+from perijove.web.pages.routes import ROUTES as PAGES
+from perijove.web.proxies import ROUTES as PROXIES
+from perijove.web.server import serve
+from perijove.web.surface import Surface
 
 _log = structlog.get_logger("perijove")
 _MAX_RUNTIME_PATH = 40
@@ -141,6 +152,7 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True) 
             spawner=spawner,
             authenticator=authenticator,
             prober=HttpProber(),
+            watch=Watch(store, clock),
             observers=(metrics, Journal()),
             profiles=[
                 Profile(

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from perijove.config.settings import Settings
+from perijove.control.watch import Watch
 from perijove.domain.environment import HubAddresses
+from perijove.domain.lifecycle import Transition
 from perijove.domain.options import Profile
 from perijove.ports.authenticator import Authenticator
 from perijove.ports.clock import Clock
 from perijove.ports.observer import AuditEvent, Observer
+from perijove.ports.prober import Prober
 from perijove.ports.secrets import Secrets
 from perijove.ports.spawner import Spawner
 from perijove.ports.store.store import Store
@@ -26,9 +29,17 @@ class Hub:
     secrets: Secrets
     spawner: Spawner
     authenticator: Authenticator
+    prober: Prober
+    watch: Watch
     observers: Sequence[Observer] = ()
     profiles: Sequence[Profile] = ()
     custom_scopes: Mapping[str, str] = field(default_factory=dict)
+
+    def moved(self, transition: Transition) -> None:
+        """Tell all observers of a committed transition."""
+        now = self.clock.now()
+        for observer in self.observers:
+            observer.transition(transition, now)
 
     def audit(self, event: AuditEvent) -> None:
         """Tell all observers."""

@@ -112,10 +112,10 @@ class Identities:
             if refreshed is None:
                 self._browsers.drop((Topic.SESSION, hashed.hex()))
                 return None
-            unchanged = refreshed == browser.refreshed_at
+            if refreshed <= browser.refreshed_at:
+                break  # it cannot be told now, or is being found out for another request
             browser.refreshed_at = refreshed
-            if unchanged:
-                break  # it could not be told now
+            await self.caught_up()  # groups may have changed
         self._note_seen(browser, now)
         return browser
 

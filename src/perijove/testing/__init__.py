@@ -1,1 +1,1 @@
-"""Conformance suites, fakes and a hand-turned clock, for plugin authors and for our own tests."""
+"""For authors of plugins, and for our own tests: a clock turned by hand, spawners that start nothing real, conformance suites."""

@@ -15,9 +15,10 @@ from starlette.types import Receive, Scope, Send
 from perijove.domain.errors import NotFoundError, NotSignedInError, PerijoveError
 from perijove.web.call import Call
 from perijove.web.credentials import identify
-from perijove.web.failure import Wants, api_failure, failure
+from perijove.web.failure import api_failure, failure
 from perijove.web.router import Access, Match, Route, Router
 from perijove.web.surface import PROTOCOL_VERSION, Surface
+from perijove.web.wants import Wants
 
 _log = structlog.get_logger("perijove.web")
 _API_POLICY = "frame-ancestors 'none'; default-src 'none'"

@@ -1,25 +1,11 @@
 """Errors as answers: JSON for programs (JupyterHub's shape), a page for people."""
 
-from enum import Enum
-
-from starlette.requests import Request
 from starlette.responses import Response
 
 from perijove.domain.errors import PerijoveError
 from perijove.web.call import Call, json_response
 from perijove.web.pages.error import error_page
-
-
-class Wants(Enum):
-    """What the asker reads."""
-
-    JSON = "json"
-    PAGE = "page"
-
-    @classmethod
-    def of(cls, request: Request) -> "Wants":
-        """A browser that opens a page says text/html; everything else gets JSON."""
-        return cls.PAGE if "text/html" in request.headers.get("accept", "") else cls.JSON
+from perijove.web.wants import Wants
 
 
 def api_failure(status: int, message: str, hint: str = "", code: str = "", request_id: str = "") -> Response:

@@ -66,11 +66,11 @@ async def start(call: Call) -> Response:
     display_name, options = start_body(await call.json())
     hub = call.surface.hub
     server = await ask_start(hub, user, name, options=options, display_name=display_name, actor=call.actor)
-    server = await wait_until_settled(hub, server, hub.settings.limits.api_wait)
-    if server.phase is Phase.READY:
+    present = await wait_until_settled(hub, server, hub.settings.limits.api_wait)
+    if present is not None and present.phase is Phase.READY:
         return Response(status_code=201, media_type="text/plain")
-    if server.phase is Phase.FAILED and server.failure is not None:
-        raise _StartFailedError(server.failure.message, server.failure.hint)
+    if present is not None and present.phase is Phase.FAILED and present.failure is not None:
+        raise _StartFailedError(present.failure.message, present.failure.hint)
     return Response(status_code=202, media_type="text/plain")
 
 
@@ -121,7 +121,7 @@ async def stop(call: Call) -> Response:
     else:
         server = await ask_stop(hub, user, name, actor=call.actor)
     left = await wait_until_settled(hub, server, hub.settings.limits.api_wait)
-    gone = left.stopped and left.desired is not Desired.RUNNING
+    gone = left is None or (left.stopped and left.desired is not Desired.RUNNING)
     return Response(status_code=204 if gone else 202, media_type="text/plain")
 
 

@@ -4,6 +4,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
+from perijove.control.accounts import local_accounts
 from perijove.control.ask import ask_start, ask_stop
 from perijove.control.audit import audit_page
 from perijove.control.invitations import INVITATION_AGE, invite
@@ -76,7 +77,7 @@ async def _page(call: Call, *, link: str = "", problem: PerijoveError | None = N
         link=link,
         link_age=f"{hours // 24} days" if hours > 48 else f"{hours} hours",
         problem=problem,
-        local_accounts=call.surface.hub.authenticator.issuer == "local",
+        local_accounts=local_accounts(call.surface.hub),
     )
 
 
@@ -117,7 +118,7 @@ async def invite_person(call: Call) -> Response:
 async def reset_password(call: Call) -> Response:
     person = await _person(call)
     may_change_admin(call.who, person.user.name, is_admin=person.user.admin, becomes_admin=person.user.admin).enforce()
-    path = await invite(call.surface.hub, admin=False, user_name=person.user.name, reset=True, uses=1, actor=call.actor)
+    path = await invite(call.surface.hub, admin=False, user_name=person.user.name, reset=True, uses=1, actor=call.actor, within=call.who.scopes)
     return await _page(call, link=call.public_origin + path)
 
 
@@ -134,6 +135,7 @@ async def block(call: Call) -> Response:
         raise BadInputError("You cannot block yourself.", "Another administrator can.")
     may_change_admin(call.who, person.user.name, is_admin=person.user.admin, becomes_admin=person.user.admin).enforce()
     await block_user(call.surface.hub, person.user.name, actor=call.actor)
+    await call.surface.identities.caught_up()
     return see_other(call, "admin")
 
 

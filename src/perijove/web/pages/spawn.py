@@ -14,10 +14,10 @@ from perijove.domain.options import OptionField
 from perijove.domain.server import Phase
 from perijove.web.api.progress import event_lines
 from perijove.web.call import Call, json_response
-from perijove.web.failure import Wants
 from perijove.web.pages.own import Target, asks, may_target, option_fields, target_of, visible_profiles
 from perijove.web.pages.render import page
 from perijove.web.redirect import safe_next
+from perijove.web.wants import Wants
 from perijove.wire.names import server_prefix, user_segment
 
 NOT_RUNNING = 424

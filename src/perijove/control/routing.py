@@ -1,0 +1,55 @@
+"""When does everybody know a route? Proxies report the revision they have applied; a server is ready when all live ones have it."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from perijove.control.context import Hub
+from perijove.ports.store.shared import ProxySeen
+from perijove.ports.store.store import Tx
+
+ALIVE = timedelta(seconds=25)
+"""A proxy that has not reported for so long is not waited for (they report every 10 s)."""
+PATIENCE_S = 5.0
+"""A proxy that is alive but behind is waited for this long; whoever it sends to the hub is sent back (web/pages/spawn.py)."""
+LOOK_S = 0.02
+
+
+def live_proxies(tx: Tx, now: datetime) -> list[ProxySeen]:
+    return tx.proxies.seen_since(now - ALIVE)
+
+
+class RouteWatch:
+    """Asks the database for all who wait at once, however many they are."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._waiting: dict[asyncio.Future[None], tuple[int, float]] = {}
+        self._wanted = asyncio.Event()
+
+    async def known_by_all(self) -> None:
+        """Return when every live proxy has applied what is committed now, or patience has run out."""
+        revision = await self._hub.store.read(lambda tx: tx.notices.last())
+        known: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[known] = (revision, self._hub.clock.monotonic() + PATIENCE_S)
+        self._wanted.set()
+        try:
+            await known
+        finally:
+            self._waiting.pop(known, None)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            if not self._waiting:
+                self._wanted.clear()
+                await self._wanted.wait()
+            now = self._hub.clock.now()
+            proxies = await self._hub.store.read(lambda tx: live_proxies(tx, now))  # noqa: B023 - run before the loop goes on
+            least = min((proxy.revision for proxy in proxies), default=None)
+            moment = self._hub.clock.monotonic()
+            for known, (revision, until) in list(self._waiting.items()):
+                if not known.done() and (least is None or least >= revision or moment > until):
+                    known.set_result(None)
+                    self._waiting.pop(known, None)
+            if self._waiting:
+                await self._hub.clock.sleep(LOOK_S)

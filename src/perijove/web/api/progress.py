@@ -1,0 +1,66 @@
+"""Progress as server-sent events, in JupyterHub's shape."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from html import escape
+from typing import Any
+
+import msgspec
+
+from perijove.control.progress import ProgressEvent, progress
+from perijove.control.work import LOG_TAIL_BYTES, handle_of
+from perijove.domain.server import Phase, Server
+from perijove.web.call import Call
+from perijove.wire.names import server_prefix
+
+KEEP_ALIVE_S = 8.0
+"""An empty line now and then, so that nobody between us and the browser takes the stream for dead (JupyterHub's interval)."""
+LOG_S = 2.0
+
+
+async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> AsyncIterator[bytes]:
+    """The events of the present attempt. `with_log`: the tail of the server's log, too, as events with the key "log"."""
+    hub, log, quiet_s = call.surface.hub, "", 0.0
+    events = progress(hub, server).__aiter__()
+    waiting: asyncio.Future[ProgressEvent] | None = None
+    try:
+        while not call.surface.ending.is_set():
+            waiting = waiting or asyncio.ensure_future(anext(events))  # noqa: TID251 - awaited or cancelled below
+            done, _ = await asyncio.wait({waiting}, timeout=LOG_S if with_log else KEEP_ALIVE_S)
+            if done:
+                event, waiting = waiting.result(), None
+                yield _line(_shape(call, server, event))
+                if event.last:
+                    return
+                continue
+            tail = await hub.spawner.log_tail(handle_of(server), LOG_TAIL_BYTES) if with_log else ""
+            quiet_s += LOG_S if with_log else KEEP_ALIVE_S
+            if tail and tail != log:
+                log = tail
+                yield _line({"log": tail})
+            elif quiet_s >= KEEP_ALIVE_S:
+                quiet_s = 0.0
+                yield b"\n\n"
+    except StopAsyncIteration:
+        return
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return b"data: " + msgspec.json.encode(value) + b"\n\n"
+
+
+def _shape(call: Call, server: Server, event: ProgressEvent) -> dict[str, Any]:
+    shape: dict[str, Any] = {"progress": None if event.percent is None else round(event.percent, 1), "message": event.message}
+    if not event.last:
+        return shape
+    if event.ended is not None and event.ended.phase is Phase.READY:
+        url = server_prefix(call.surface.base_url, server.user_name, server.name)
+        link = f'<a href="{escape(url)}">{escape(url)}</a>'
+        return shape | {"ready": True, "message": f"Server ready at {url}", "html_message": f"Server ready at {link}", "url": url}
+    if event.ended is not None and event.ended.failure is not None:
+        failure = event.ended.failure
+        return shape | {"failed": True, "message": failure.message, "hint": failure.hint}
+    return shape | {"failed": True, "stopped": True, "message": event.message}
