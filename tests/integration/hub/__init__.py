@@ -1,0 +1,1 @@
+"""A whole hub as a process of its own, asked over HTTP."""
