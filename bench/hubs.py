@@ -116,11 +116,11 @@ def jupyterhub_venv() -> Path:
     return cached_venv("bench-jupyterhub", f"jupyterhub=={JUPYTERHUB}")
 
 
-def cached_venv(name: str, *packages: str) -> Path:
-    """An environment in the cache, made anew when the packages asked for change."""
+def cached_venv(name: str, *packages: str, version: str = "") -> Path:
+    """An environment in the cache, installed again when the packages asked for, or the `version` of those from a folder, change."""
     folder = CACHE / name
     stamp = folder / "bench-packages"
-    wanted = "\n".join(packages)
+    wanted = "\n".join(filter(None, (*packages, version)))
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
         print(f"Installing {', '.join(packages)} into {folder} …", file=sys.stderr)
         subprocess.run(["/usr/bin/python3", "-m", "venv", folder], check=True)
