@@ -6,7 +6,7 @@ All its servers are one tiny HTTP listener in the hub's process that answers 200
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -78,8 +78,7 @@ class _Listener(asyncio.Protocol):
     _left = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's do not inherit from it
 
     def data_received(self, data: bytes) -> None:
         *heads, self._left = (self._left + data).split(b"\r\n\r\n")
