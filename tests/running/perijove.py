@@ -52,6 +52,7 @@ class Running:
     hub_url: str
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
+    reader: threading.Thread | None = None
 
     @property
     def output(self) -> str:
@@ -94,6 +95,13 @@ class Running:
                 self.process.kill()
                 self.process.wait()
 
+    def close(self) -> None:
+        """Once nothing writes any more: read the rest of the output."""
+        if self.reader is not None:
+            self.reader.join(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
 
 @contextmanager
 def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | None = None) -> Iterator[Running]:
@@ -112,6 +120,7 @@ def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | No
         finally:
             running.end()
             _stop_servers(running)
+            running.close()
 
 
 def _start(folder: Path, config: Path, command: str, environ: dict[str, str], proxy: str, hub: str) -> Running:
@@ -130,7 +139,8 @@ def _start(folder: Path, config: Path, command: str, environ: dict[str, str], pr
         for line in stdout:
             running.lines.append(line)
 
-    threading.Thread(target=read, daemon=True).start()
+    running.reader = threading.Thread(target=read, daemon=True)
+    running.reader.start()
     return running
 
 
