@@ -1,1 +1,6 @@
-"""The store in SQL: SQLite and PostgreSQL."""
+"""The database: SQLite or PostgreSQL, through SQLAlchemy Core and Alembic."""
+
+from perijove.adapters.store_sql.opening import open_store
+from perijove.adapters.store_sql.store import SqlStore
+
+__all__ = ["SqlStore", "open_store"]

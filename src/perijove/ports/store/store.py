@@ -2,7 +2,7 @@
 
 A transaction is a plain synchronous function of a `Tx`: it cannot wait for anything but the database, so no lock is ever
 held across the network. `Store.write` may run many callers' functions in one commit (each behind its own savepoint) and
-may run a function again after a serialisation failure: it must have no effect but on the Tx.
+may run a function again (after a deadlock, or when another of its batch failed): it must have no effect but on the Tx.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,12 +10,21 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from perijove.domain.change import Notice, Topic
+from perijove.domain.errors import Blame, PerijoveError
 from perijove.ports.store.access import Groups, Roles, Services, Users
 from perijove.ports.store.credentials import Invitations, OAuth, Passwords, Sessions, Throttle, Tokens
 from perijove.ports.store.servers import Routes, Servers
 from perijove.ports.store.shared import Audit, Leases, Notices, Proxies
 
 T = TypeVar("T")
+
+
+class DatabaseUnavailableError(PerijoveError):
+    """The database does not answer, or cannot write. Whether a change that was under way was made may be unknown."""
+
+    code = "database-unavailable"
+    status = 503
+    blame = Blame.ADMINISTRATOR
 
 
 class Tx(Protocol):
@@ -53,6 +62,14 @@ class Tx(Protocol):
     def proxies(self) -> Proxies: ...
     @property
     def audit(self) -> Audit: ...
+
+    def serialise(self, name: str) -> None:
+        """Until this transaction ends, no other that asked for the same name is under way.
+
+        For a change that decides on what it read of several rows (a limit, a queue): what it read then stays true. A user
+        or server that a change reads by id or name is held in the same way without asking.
+        """
+        ...
 
 
 class Store(Protocol):

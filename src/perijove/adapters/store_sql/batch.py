@@ -1,0 +1,122 @@
+"""Run many callers' functions in one transaction: group commit.
+
+Functions run one after the other without savepoints, because a function that fails has nearly always changed nothing (it
+raised on what it read). Only if one fails after a change is all rolled back and run again, each function behind a
+savepoint: the port allows that, and the common case saves two statements per function.
+"""
+
+import threading
+from asyncio import Future
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+from perijove.adapters.store_sql.link import Link, TransactionLostError
+from perijove.adapters.store_sql.tx import SqlTx
+from perijove.domain.change import Notice
+from perijove.ports.store.store import DatabaseUnavailableError
+
+PATIENCE_S = 8.0
+"""How long a transaction is tried again before its caller hears that the database does not answer."""
+_PAUSES_S = (0.0, 0.02, 0.1, 0.3, 0.7, 1.0)
+
+
+class Job:
+    """One caller's function, and what came of it."""
+
+    __slots__ = ("error", "future", "result", "run")
+
+    def __init__(self, run: Callable[[SqlTx], Any], future: "Future[Any]") -> None:
+        self.run = run
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Runner:
+    """Runs batches of jobs over one link, in one thread."""
+
+    def __init__(self, link: Link, closing: threading.Event) -> None:
+        self.link = link
+        self._tx = SqlTx(link)
+        self._closing = closing
+        self.notices: list[Notice] = []
+
+    def run(self, jobs: Sequence[Job]) -> list[Notice]:
+        """Fill in each job's result or error; returns the notices of what was committed."""
+        self.notices = []
+        waiting = list(jobs)
+        while waiting:
+            done = self._patiently(waiting)
+            waiting = waiting[done:]
+        return self.notices
+
+    def _patiently(self, jobs: list[Job]) -> int:
+        """Run the first few, or all, until they are committed or it is time to give up; returns how many."""
+        began, tries = monotonic(), 0
+        while True:
+            try:
+                self.link.open()
+                return self._transaction(jobs, safely=False)
+            except TransactionLostError as lost:
+                self.link.rollback()
+                tired = monotonic() - began > PATIENCE_S or self._closing.is_set()
+                if lost.final or tired:
+                    _fail(jobs, DatabaseUnavailableError(lost.message, lost.hint, retry_after_s=5))
+                    return len(jobs)
+                jobs = jobs[:1] if tries == 1 else jobs  # whatever it is, perhaps it is about one of them
+                self._closing.wait(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)])
+                tries += 1
+            except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+                self.link.rollback()
+                _fail(jobs, error)
+                return len(jobs)
+
+    def _transaction(self, jobs: list[Job], *, safely: bool) -> int:
+        link = self.link
+        link.begin()
+        done = 0
+        for job in jobs:
+            done += 1
+            if not self._one(job, safely=safely):
+                link.rollback()
+                return self._transaction(jobs, safely=True)
+            if link.hurried:
+                break
+        self.notices += link.commit()
+        return done
+
+    def _one(self, job: Job, *, safely: bool) -> bool:
+        """Run a function; False if it left something behind that must be undone with all the rest."""
+        link = self.link
+        link.changed = link.broken = False
+        drafts = link.drafts.copy() if safely else link.drafts
+        mark = len(drafts)
+        if safely:
+            link.savepoint()
+        job.result = job.error = None
+        try:
+            job.result = job.run(self._tx)
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            job.error = error
+        if link.lost is not None:
+            raise link.lost
+        if link.broken and job.error is None:
+            job.error = RuntimeError("A transaction cannot go on after a statement that failed: let the error out of the function.")
+        if job.error is None:
+            if safely:
+                link.release()
+            return True
+        if safely:
+            link.undo()
+            link.drafts = drafts
+        elif link.changed or link.broken:
+            return False
+        else:
+            del drafts[mark:]
+        return True
+
+
+def _fail(jobs: Sequence[Job], error: Exception) -> None:
+    for job in jobs:
+        job.result, job.error = None, error

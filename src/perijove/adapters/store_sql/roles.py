@@ -1,0 +1,95 @@
+"""Roles, and who holds them directly."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Table, Text, delete, select
+
+from perijove.adapters.store_sql.link import Link
+from perijove.adapters.store_sql.rows import strings, to_json
+from perijove.adapters.store_sql.schema import GROUP_ROLES, GROUPS, ROLES, SERVICE_ROLES, SERVICES, USER_ROLES, USERS
+from perijove.adapters.store_sql.statement import Statement, equals
+from perijove.domain.change import Topic
+from perijove.domain.errors import NotFoundError
+from perijove.ports.store.access import StoredRole
+
+
+class _Kind:
+    """The statements about one kind of holder."""
+
+    def __init__(self, topic: Topic, owners: Table, held: Table) -> None:
+        self.topic = topic
+        owner = held.c[0]
+        self.id = Statement(select(owners.c.id).where(equals(owners.c.name, "key")))
+        self.assign = Statement(lambda speech: speech.insert_missing(held, owner.name, "role", keys=(owner.name, "role")).returning(owner))
+        self.revoke = Statement(delete(held).where(owner.in_(select(owners.c.id).where(equals(owners.c.name, "key"))), equals(held.c.role, "held")))
+        self.holders = Statement(select(owners.c.name).where(equals(held.c.role, "key"), owner == owners.c.id).order_by(owners.c.name))
+
+
+_KINDS: Final = {
+    "user": _Kind(Topic.USER, USERS, USER_ROLES),
+    "group": _Kind(Topic.GROUP, GROUPS, GROUP_ROLES),
+    "service": _Kind(Topic.SERVICE, SERVICES, SERVICE_ROLES),
+}
+_ALL = Statement(select(ROLES.c.name, ROLES.c.description, ROLES.c.scopes).order_by(ROLES.c.name))
+_EXISTS = Statement(select(ROLES.c.name).where(equals(ROLES.c.name, "key")))
+_PUT = Statement(lambda speech: speech.upsert(ROLES, "name", "description", "scopes", keys=("name",), update=("description", "scopes")))
+_DELETE = Statement(delete(ROLES).where(equals(ROLES.c.name, "key")))
+_OF_GROUPS = Statement(
+    lambda speech: (
+        select(GROUPS.c.name, GROUP_ROLES.c.role)
+        .where(GROUPS.c.name.in_(speech.listed("names", Text())), GROUP_ROLES.c.group_id == GROUPS.c.id)
+        .order_by(GROUPS.c.name, GROUP_ROLES.c.role)
+    )
+)
+
+
+class SqlRoles:
+    """Implements ports.store.Roles."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def all(self) -> dict[str, StoredRole]:
+        return {name: StoredRole(name=name, description=text, scopes=strings(scopes)) for name, text, scopes in self._link.rows(_ALL)}
+
+    def put(self, role: StoredRole, *, now: datetime) -> None:
+        self._link.run(_PUT, name=role.name, description=role.description, scopes=to_json(role.scopes))
+        self._link.announce(Topic.ROLE, role.name, at=now)
+
+    def delete(self, name: str, *, now: datetime) -> None:
+        if self._link.run(_DELETE, key=name):
+            self._link.announce(Topic.ROLE, name, at=now)
+
+    def assign(self, role: str, kind: str, name: str, *, now: datetime) -> None:
+        about = _kind(kind)
+        if self._link.row(_EXISTS, key=role) is None:
+            raise NotFoundError(f"There is no role {role!r}.")
+        owner = self._link.row(about.id, key=name)
+        if owner is None:
+            raise NotFoundError(f"There is no {kind} {name!r}.")
+        if self._link.returned(about.assign, **{f"{kind}_id": owner[0], "role": role}):
+            self._link.announce(about.topic, name, at=now)
+
+    def revoke(self, role: str, kind: str, name: str, *, now: datetime) -> None:
+        about = _kind(kind)
+        if self._link.run(about.revoke, key=name, held=role):
+            self._link.announce(about.topic, name, at=now)
+
+    def holders(self, role: str) -> dict[str, list[str]]:
+        found = {kind: [row[0] for row in self._link.rows(about.holders, key=role)] for kind, about in _KINDS.items()}
+        return {kind: names for kind, names in found.items() if names}
+
+    def of_groups(self, groups: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        held: dict[str, list[str]] = {}
+        for group, role in self._link.rows(_OF_GROUPS, names=to_json(list(groups))):
+            held.setdefault(group, []).append(role)
+        return {group: tuple(held.get(group, ())) for group in groups}
+
+
+def _kind(kind: str) -> _Kind:
+    try:
+        return _KINDS[kind]
+    except KeyError:
+        raise NotFoundError(f"A role is held by a user, group or service, not by a {kind!r}.") from None

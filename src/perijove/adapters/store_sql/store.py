@@ -1,0 +1,40 @@
+"""The store of one process: two lanes of threads, and those who follow its notices."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from perijove.adapters.store_sql.followers import Followers
+from perijove.adapters.store_sql.lanes import Lane
+from perijove.domain.change import Notice, Topic
+from perijove.ports.store.store import Tx
+
+T = TypeVar("T")
+
+
+class SqlStore:
+    """Implements ports.store.Store."""
+
+    def __init__(self, reads: Lane, writes: Lane, followers: Followers, *, epoch: str, shared: bool) -> None:
+        self._reads = reads
+        self._writes = writes
+        self._followers = followers
+        self._epoch = epoch
+        self._shared = shared
+
+    @property
+    def epoch(self) -> str:
+        return self._epoch
+
+    @property
+    def shared(self) -> bool:
+        return self._shared
+
+    async def read(self, query: Callable[[Tx], T]) -> T:
+        return await self._reads.run(query)
+
+    async def write(self, change: Callable[[Tx], T]) -> T:
+        return await self._writes.run(change)
+
+    def follow(self, topics: Sequence[Topic], after: int | None = None) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Notice]]]:
+        return self._followers.follow(topics, after)
