@@ -18,6 +18,7 @@ from perijove.wire.names import BadNameError, parse_user_name
 
 FIRST_WAIT_S = 15.0
 """Doubles with each further failure, up to the end of the window."""
+_AN_INSTANT = timedelta(microseconds=1)
 
 
 def throttle_keys(secrets: Secrets, name: str, address: str) -> tuple[str, ...]:
@@ -44,8 +45,9 @@ def count_attempt(tx: Tx, keys: Sequence[str], limits: LimitsSection, now: datet
     wait_s = max(waits, default=0)
     if wait_s > 0:
         raise TooManyAttemptsError("Too many failed sign-ins.", f"Wait {in_words(wait_s)}, then try again.", retry_after_s=wait_s)
+    start = now - window + _AN_INSTANT  # a window ends where the wait for it ends
     for key in keys:
-        tx.throttle.fail(key, now, now - window)
+        tx.throttle.fail(key, now, start)
 
 
 def give_back(tx: Tx, keys: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from perijove.adapters.store_sql import open_store
 from perijove.config.settings import Settings
 from perijove.control.context import Hub
 from perijove.control.identity import Identities, open_identities
+from perijove.control.watch import Watch
 from perijove.domain.claims import Claims
 from perijove.domain.environment import HubAddresses
 from perijove.ports.store.store import Store
@@ -57,7 +58,9 @@ def configure(store: Store, clock: FakeClock, door: Door, ear: Ear) -> Configure
             secrets=Keys("m" * 40),
             authenticator=door,
             observers=(ear,),
-            **{name: unused for name in ("spawner", "prober") if name in Hub.__dataclass_fields__},
+            spawner=unused,
+            prober=unused,
+            watch=Watch(store, clock),
         )
 
     return make

@@ -234,7 +234,7 @@ async def test_signing_out_ends_the_session_and_its_oauth_tokens_everywhere_at_o
 
 
 async def test_a_session_lasts_its_time_and_no_longer(configure: Configure, clock: FakeClock) -> None:
-    hub = configure(access={"allow_all": True}, hub={"session_age": "2h", "refresh_age": 0})
+    hub = configure(access={"allow_all": True}, hub={"session_age": 7200, "refresh_age": 0})
     alice = await finish(hub, typed("alice"))
     async with open_identities(hub) as identities:
         await clock.turn(7199)
