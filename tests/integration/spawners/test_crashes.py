@@ -1,6 +1,7 @@
 """Whatever is killed, wherever: nothing is lost and nothing runs twice."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -213,13 +214,14 @@ async def test_a_reused_pid_is_neither_taken_for_the_server_nor_killed(stage: St
         run = read_state(handle.state).run
         claim = run.claim()
         assert isinstance(claim, Launched)
+        assert read_state(handle.state).launched == claim
         ask(handle, "end/0")
         await stage.ended(hub, handle)
     with subprocess.Popen([PYTHON, "-c", "import time; print(flush=True); time.sleep(600)"], stdout=subprocess.PIPE) as innocent:
         assert innocent.stdout is not None
         innocent.stdout.readline()
         old = claim.supervisor.started
-        run.claim_file.write_text(f"{innocent.pid} {old} {innocent.pid} {old}")
+        handle = replace(handle, state={**handle.state, "processes": [innocent.pid, old, innocent.pid, old]})
         async with stage.spawner() as next_hub:
             assert await next_hub.poll([handle]) == [Exited(0, "The server ended by itself (exit code 0).")]
             await next_hub.stop(handle, 1)
@@ -243,6 +245,23 @@ async def test_without_its_supervisor_a_server_is_still_seen_and_ended_with_its_
         assert (await hub.poll([handle]))[0] == Exited(None, "The server ended, and nobody was left to see how: its supervisor was killed too.")
         if alive(daemon):  # without supervisor and control group nothing ties it to the server any more
             os.kill(daemon, signal.SIGKILL)
+
+
+async def test_a_server_is_not_lost_with_its_claim_and_its_folder_is_guarded_from_cleaners(stage: Stage) -> None:
+    async with stage.spawner() as hub:
+        handle = await stage.started(hub)
+        assert handle.state is not None
+        run = read_state(handle.state).run
+        descriptor = os.open(run.folder, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):  # as systemd-tmpfiles tries before it clears a folder
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
+        run.claim_file.unlink()
+    async with stage.spawner() as next_hub:
+        assert await next_hub.poll([handle]) == [Running()]
+        pid = ask(handle)["pid"]
+        await next_hub.stop(handle, 5)
+        assert not alive(pid)
 
 
 async def test_after_a_restart_of_the_machine_the_attempt_begins_anew(stage: Stage) -> None:

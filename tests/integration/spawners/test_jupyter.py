@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,10 +18,11 @@ from .stage import Stage, Unix, alive, until
 
 
 class Hub(BaseHTTPRequestHandler):
-    """All a server asks of its hub before anybody visits."""
+    """All a server asks of its hub; every visitor is alice."""
 
     def do_GET(self) -> None:
-        body = b'{"version": "6.1.1"}'
+        scopes = ["access:servers!server=alice/", "access:servers!user=alice"]
+        body = json.dumps({"version": "6.1.1", "kind": "user", "name": "alice", "groups": [], "admin": False, "scopes": scopes}).encode()
         self.send_response(200)
         self.send_header("X-JupyterHub-Version", "6.1.1")
         self.send_header("Content-Length", str(len(body)))
@@ -44,11 +46,19 @@ def hub_url() -> Iterator[str]:
         thread.join()
 
 
+def sessions(pids: set[int]) -> set[int]:
+    found = set()
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            found.add(os.getsid(pid))
+    return found
+
+
 @pytest.mark.parametrize(
     ("environment", "program"),
     [("user_env", "perijove-singleuser"), ("jupyterhub_5_env", "jupyterhub-singleuser"), ("jupyterhub_6_env", "jupyterhub-singleuser")],
 )
-async def test_a_real_server_answers_on_its_socket_and_ends_with_its_terminal(
+async def test_a_real_server_answers_on_its_socket_and_ends_with_its_terminal_and_kernel(
     stage: Stage, hub_url: str, request: pytest.FixtureRequest, environment: str, program: str
 ) -> None:
     command = request.getfixturevalue(environment) / "bin" / program
@@ -76,11 +86,16 @@ async def test_a_real_server_answers_on_its_socket_and_ends_with_its_terminal(
         assert answer.status == http.client.OK
         assert "version" in json.loads(answer.read())
         assert answer.headers["X-JupyterHub-Version"]
+        for path in ("terminals", "kernels"):
+            connection.request("POST", f"/user/alice/api/{path}", body="{}", headers={"Authorization": "token alices"})
+            answer = connection.getresponse()
+            assert answer.status < 300, answer.read()
+            answer.read()
         connection.close()
-        (pid,) = stage.processes(handle.start_id)
+        await until(lambda: len(sessions(stage.processes(handle.start_id))) >= 3, "server, terminal and kernel, each in a session of its own")
+        below = stage.processes(handle.start_id)
         await spawner.stop(handle, 15)
-        assert not alive(pid)
+        assert not any(map(alive, below))
         log = (stage.folder / "state/logs/alice/server.log").read_text()
-        assert "Traceback" not in log, log
-        await until(lambda: not stage.processes(handle.start_id), "nothing is left")
-    assert os.getpid() != pid
+        assert "PermissionError" not in log, log  # it cleans up after itself in what is its own
+        assert not stage.processes(handle.start_id)

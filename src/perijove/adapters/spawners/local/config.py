@@ -84,6 +84,8 @@ def _template_mistakes(config: Config) -> list[str]:
         mistakes.append("directory must contain {username}, or people would share one folder")
     if config.directory and not config.directory.startswith("/"):
         mistakes.append("directory must be an absolute path")
+    if config.create_accounts and len(config.account.replace("{username}", "")) > 16:
+        mistakes.append("account leaves no room for names: at most 16 characters beside {username}")
     if not config.account:
         mistakes.append('account must not be empty; the default is "{username}"')
     return mistakes

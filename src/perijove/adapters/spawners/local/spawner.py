@@ -97,7 +97,7 @@ class LocalSpawner:
             await self._until_listening(state, launched)
         finally:
             self._promised_ports.discard(state.port)
-        yield Address(_address(state), state.as_json())
+        yield Address(_address(state), state.up(launched).as_json())
 
     async def poll(self, handles: Sequence[Handle]) -> Sequence[Status]:
         """One look at /proc for each that runs."""
@@ -115,8 +115,8 @@ class LocalSpawner:
                 claim = await asyncio.to_thread(state.run.cancel)
             except OSError as error:
                 raise disk_error(error) from None
-            if isinstance(claim, Launched):
-                await self._ender.end(claim, state, handle.start_id, grace_s)
+            if launched := state.launched or (claim if isinstance(claim, Launched) else None):
+                await self._ender.end(launched, state, handle.start_id, grace_s)
         self._launched.pop(state.key, None)
         await asyncio.to_thread(state.run.remove)
         if self._context.clock.monotonic() - self._swept > _SWEEP_EVERY_S:
@@ -229,7 +229,7 @@ class LocalSpawner:
                 return Unclear(str(_elsewhere(state)))
             if state.whereabouts is Whereabouts.BEFORE_RESTART:
                 return Exited(message="The machine was restarted.")
-            launched = self._launched.get(state.key) or state.run.claim()
+            launched = state.launched or self._launched.get(state.key) or state.run.claim()
         except (SpawnerError, OSError, ValueError) as error:
             return Unclear(str(error))
         if not isinstance(launched, Launched):

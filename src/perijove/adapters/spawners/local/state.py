@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from perijove.adapters.spawners.local.claims import RunFolder
+from perijove.adapters.spawners.local.claims import Launched, RunFolder
+from perijove.adapters.spawners.local.process import Process
 from perijove.domain.errors import SpawnerError
 from perijove.domain.server import JsonObject
 
@@ -57,10 +58,25 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     memory: int = 0
     cgroups: tuple[str, ...] = ()
+    processes: tuple[int, int, int, int] | None = None
+    """Once it is up: pid and start of the supervisor, pid and start of the server."""
 
     @property
     def run(self) -> RunFolder:
         return RunFolder(Path(self.root), self.key)
+
+    @property
+    def launched(self) -> Launched | None:
+        """The processes, if it came up; else the claim may know."""
+        if self.processes is None:
+            return None
+        supervisor, since, server, begun = self.processes
+        return Launched(Process(supervisor, since), Process(server, begun))
+
+    def up(self, launched: Launched) -> "State":
+        """The state of the same attempt once it is up."""
+        supervisor, server = launched.supervisor, launched.server
+        return msgspec.structs.replace(self, processes=(supervisor.pid, supervisor.started, server.pid, server.started))
 
     @property
     def whereabouts(self) -> Whereabouts:

@@ -5,6 +5,7 @@ SIGTERM asks the server to end; SIGUSR1 ends it and all it ever started. When th
 Imports are few on purpose: every server pays for them.
 """
 
+import fcntl
 import os
 import select
 import signal
@@ -57,6 +58,7 @@ def main() -> None:
     server, output = int(sys.argv[1]), int(sys.argv[2])
     folder, oom_file = sys.argv[3], sys.argv[6]
     log = Log(sys.argv[4], int(sys.argv[5]))
+    _guard(folder)
     wake_read, wake_write = os.pipe()
     for descriptor in (wake_read, wake_write, output):
         os.set_blocking(descriptor, False)
@@ -75,6 +77,14 @@ def main() -> None:
     _record(folder, code, _killed_for_memory(oom_file))
     _end_the_rest()
     _last_words(output, log)
+
+
+def _guard(folder: str) -> None:
+    """Hold a lock for as long as we live: systemd-tmpfiles, which clears old files from /tmp, passes by folders that are locked."""
+    try:
+        fcntl.flock(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_SH)
+    except OSError:
+        pass
 
 
 def _watch(server: int, output: int, wake: int, events: select.poll, log: Log) -> int:

@@ -18,6 +18,7 @@ def decoded(**settings: Any) -> Config:
     ("settings", "said"),
     [
         ({"account": "jupyter-{user}"}, "account does not know {user}"),
+        ({"account": "people-of-the-faculty-{username}", "create_accounts": True}, "account leaves no room"),
         ({"account": ""}, "account must not be empty"),
         ({"directory": "/srv/all"}, "directory must contain {username}"),
         ({"directory": "people/{username}"}, "directory must be an absolute path"),
