@@ -10,9 +10,8 @@ async def delete_person(hub: Hub, name: str, *, actor: str) -> bool:
     """Stop and delete a person's servers, then the account. False if a server takes longer to stop than api_wait: asking again
     goes on where this left off. Raises NotFoundError."""
     person = await get_person(hub, name)
-    for server in person.servers:
-        await ask_delete(hub, name, server.name, actor=actor)
-    for server in person.servers:
+    leaving = [await ask_delete(hub, name, server.name, actor=actor) for server in person.servers]
+    for server in leaving:
         await wait_until_settled(hub, server, hub.settings.limits.api_wait)
     if (await get_person(hub, name)).servers:
         return False
