@@ -32,6 +32,8 @@ FLUSH_EVERY_S = 30.0
 SEEN_EVERY = timedelta(minutes=3)
 """How often a session's last_seen is written."""
 FOLLOW_AGAIN_S = 1.0
+MANY = 1000
+"""Notices that are looked through one by one; with more it is cheaper to forget everything."""
 
 
 @dataclass(slots=True)
@@ -124,12 +126,13 @@ class Identities:
 
         For whoever answers a request that took something away: the next request must not find it.
         """
-        notices = await self._hub.store.read(lambda tx: tx.notices.after(self._revision, TOPICS))
-        if notices is None:
+        last, notices = await self._hub.store.read(lambda tx: (tx.notices.last(), tx.notices.after(self._revision, TOPICS, limit=MANY)))
+        if notices is None or len(notices) >= MANY:
             self._tokens.clear()
             self._browsers.clear()
         else:
             self._apply(notices)
+        self._revision = max(self._revision, last)
 
     async def flush(self) -> None:
         """Write down what was used since the last time."""

@@ -10,7 +10,7 @@ from perijove.control.policy import access_rules, consult, record, seal
 from perijove.control.sessions import end_session
 from perijove.control.throttle import clear_attempts, count_attempt, give_back, throttle_keys
 from perijove.domain.claims import Claims, admittance
-from perijove.domain.errors import AuthenticatorUnavailableError, ForbiddenError
+from perijove.domain.errors import AuthenticatorUnavailableError, ConflictError, ForbiddenError
 from perijove.domain.token import Session, hash_secret
 from perijove.domain.user import User
 from perijove.ports.authenticator import Credentials, Form, Redirect, SignInRequest
@@ -133,7 +133,10 @@ async def _admit(hub: Hub, claims: Claims, keys: Sequence[str], *, address: str,
         tx.audit.add(event)
         return signed_in, event
 
-    done = await hub.store.write(write)
+    try:
+        done = await hub.store.write(write)
+    except ConflictError:  # the same person's first sign-in, at another replica at the same moment
+        done = await hub.store.write(write)
     if isinstance(done, _Refused):
         hub.audit(done.event)
         raise ForbiddenError(done.message, ASK_ADMINISTRATOR)

@@ -77,5 +77,8 @@ class Authenticator(Protocol):
 
     async def refresh(self, claims: Claims) -> Claims | None:
         """The claims as they are today, or None when the account is gone. Raises AuthenticatorUnavailableError if it cannot
-        tell (nobody is signed out for that). Return `claims` if there is nothing to ask."""
+        tell (nobody is signed out for that). Return `claims` if there is nothing to ask.
+
+        `claims` are made from what the hub has recorded: `groups`, `admin` and `allowed` are not, so set them again where the
+        sign-in sets them. The rules are applied again to what is returned."""
         ...

@@ -20,6 +20,7 @@ from perijove.web.pages.home import see_other
 from perijove.web.pages.own import target_of
 from perijove.web.pages.render import page
 from perijove.wire.names import server_prefix, user_segment
+from perijove.wire.scopes import Scopes
 
 PAGE = 50
 _STATES = (("", "all"), ("ready", "running"), ("active", "running or on the way"), ("inactive", "none running"))
@@ -108,7 +109,13 @@ async def invite_person(call: Call) -> Response:
         if not uses.isascii() or not uses.isdigit() or not 1 <= int(uses) <= 1000:
             raise BadInputError("A link can be used by 1 to 1000 people.")
         path = await invite(
-            call.surface.hub, admin=admin, user_name=checked_name(name) if name else None, reset=False, uses=int(uses), actor=call.actor
+            call.surface.hub,
+            admin=admin,
+            user_name=checked_name(name) if name else None,
+            reset=False,
+            uses=int(uses),
+            actor=call.actor,
+            within=_reach(call),
         )
     except PerijoveError as error:
         return await _page(call, problem=error)
@@ -120,6 +127,11 @@ async def reset_password(call: Call) -> Response:
     may_change_admin(call.who, person.user.name, is_admin=person.user.admin, becomes_admin=person.user.admin).enforce()
     path = await invite(call.surface.hub, admin=False, user_name=person.user.name, reset=True, uses=1, actor=call.actor, within=call.who.scopes)
     return await _page(call, link=call.public_origin + path)
+
+
+def _reach(call: Call) -> Scopes | None:
+    """Whoever gives somebody a password could act as them: only administrators may, beyond what they hold themselves."""
+    return None if call.who.admin else call.who.scopes
 
 
 async def _person(call: Call, scope: str = "admin:users") -> Person:

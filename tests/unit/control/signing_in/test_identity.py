@@ -329,6 +329,22 @@ async def test_revocations_win_against_lookups_under_way(hub: Hub, identities: I
     assert [text for text in rows if identities.cached(text, now) is not None] == []
 
 
+async def test_catching_up_after_a_quiet_hour_forgets_once_not_each_time(hub: Hub, identities: Identities, alice: SignedIn) -> None:
+    """Old notices are not kept, so what they said is not known; what is remembered after that may stay."""
+    for _ in range(3):
+        await add_token(hub, "t", user_id=alice.user.id)
+        await hub.store.write(lambda tx: delete_token(tx, hub, alice))
+    await add_token(hub, "t", user_id=alice.user.id)
+    await hub.store.write(lambda tx: tx.notices.trim(hub.clock.now() + timedelta(hours=1)))
+    identities._revision = 1
+    await identities.of_token("t")
+    await identities.caught_up()
+    assert identities.cached("t", hub.clock.now()) is None
+    await identities.of_token("t")
+    await identities.caught_up()
+    assert identities.cached("t", hub.clock.now()) is not None
+
+
 async def test_while_no_notices_arrive_everything_is_asked_of_the_database(hub: Hub, alice: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
     await add_token(hub, "t", user_id=alice.user.id)
 
