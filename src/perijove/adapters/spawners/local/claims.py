@@ -1,7 +1,7 @@
 """Who has an attempt: the one file that decides between launching and calling off, and what else is kept of an attempt.
 
-A claim is a hard link to a complete file, so it is there wholly or not at all, and only one process ever makes it
-(link(2) fails if the name exists). It outlives the run folder for a day, as a sign that the attempt is spent.
+The launcher's claim is a hard link to a complete file, so it is there wholly or not at all; that of stopping is an empty file, which
+also a full disk has room for. Either is made only if the name is free, so there is one winner. It outlives the run folder for a day, as a sign that the attempt is spent.
 """
 
 import os
@@ -9,12 +9,10 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import Final
 
 from perijove.adapters.spawners.local.process import Process
 
-_CANCELLED: Final = "cancelled"
 KEEP_CLAIM_S: Final = 86400.0
 
 
@@ -97,7 +95,7 @@ class RunFolder:
             text = self.claim_file.read_text("ascii")
         except FileNotFoundError:
             return None
-        if text.startswith(_CANCELLED):
+        if not text:
             return Cancelled()
         numbers = [int(word) for word in text.split()]
         return Launched(Process(numbers[0], numbers[1]), Process(numbers[2], numbers[3]))
@@ -105,14 +103,10 @@ class RunFolder:
     def cancel(self) -> Claim:
         """Claim it for never; tells who was first. Raises OSError."""
         self.claim_file.parent.mkdir(mode=0o700, exist_ok=True)
-        draft = self.claim_file.with_name(f".{self.key}.{token_hex(4)}")
-        draft.write_text(_CANCELLED, "ascii")
         try:
-            os.link(draft, self.claim_file)
+            self.claim_file.touch(0o600, exist_ok=False)
         except FileExistsError:
             return self.claim() or Cancelled()
-        finally:
-            draft.unlink()
         return Cancelled()
 
     def ending(self) -> Ending | None:

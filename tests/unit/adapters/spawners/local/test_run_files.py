@@ -26,7 +26,7 @@ def test_a_claim_is_taken_once(tmp_path: Path) -> None:
     assert run.claim() is None
     assert run.cancel() == Cancelled()
     assert run.cancel() == run.claim() == Cancelled()
-    assert [file.name for file in run.claim_file.parent.iterdir()] == ["k"]  # no drafts stay
+    assert [file.name for file in run.claim_file.parent.iterdir()] == ["k"]
 
 
 def test_who_cancels_too_late_learns_what_was_launched(tmp_path: Path) -> None:
