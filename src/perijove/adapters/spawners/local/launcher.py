@@ -27,6 +27,8 @@ class _StepError(Exception):
 
 
 def main() -> None:
+    # event loops may leave their ends of our own pipes open in us (uvloop does); the hub waits until these are closed
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     # the hub may die while it writes: half a plan is no JSON, and nothing begins
     plan = json.loads(sys.stdin.buffer.read())
     if os.fork():
