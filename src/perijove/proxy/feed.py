@@ -42,23 +42,19 @@ class Feed:
         self._tls = tls
         self._changed = changed
         self._applied = asyncio.Event()
-        self._stale = True
-        """The changes since our revision may be unknown to hubs: take a snapshot."""
         self._pause_s = _FIRST_PAUSE_S
 
     async def run(self) -> None:
         hubs = list(self._settings.hubs)
         random.shuffle(hubs)  # many workers spread over many hubs
-        self._stale = not self._book.epoch
         while True:
             for url in hubs:
                 client = HubClient(url, self._settings.token, self._tls)
                 try:
                     await self._follow(client)
-                except (OSError, EOFError, HubAnswerError, msgspec.MsgspecError) as error:
-                    _log.warning(
-                        "lost the route feed of %s: %s; servers are reached by the last known routes", url, str(error) or type(error).__name__
-                    )
+                except* (OSError, EOFError, HubAnswerError, msgspec.MsgspecError) as group:
+                    why = "; ".join(str(error) or type(error).__name__ for error in group.exceptions)
+                    _log.warning("lost the route feed of %s: %s; servers are reached by the last known routes", url, why)
                 finally:
                     self._stats.feed_connected = 0
                     client.close()
@@ -66,16 +62,17 @@ class Feed:
             self._pause_s = min(_MAX_PAUSE_S, self._pause_s * 2)
 
     async def _follow(self, client: HubClient) -> None:
-        """Until the hub is lost; raises what HubClient raises."""
-        if self._stale:
+        """Until the hub is lost; raises what HubClient raises, in a group once it is followed."""
+        if not self._book.epoch:
             await self._resync(client)
-        reporting = asyncio.create_task(self._report(client), name="report")  # noqa: TID251 - ended below
-        try:
-            while await self._stream(client):
+        self._applied.set()  # what is on disk or was followed at another hub counts for this one too
+        async with asyncio.TaskGroup() as group:
+            reporting = group.create_task(self._report(client), name="report")
+            if await self._stream(client):
                 await self._resync(client)
-        finally:
+                if await self._stream(client):
+                    raise HubAnswerError(_GONE, f"{client.url} does not know the changes after its own snapshot")
             reporting.cancel()
-            await asyncio.wait({reporting})
 
     async def _stream(self, client: HubClient) -> bool:
         """Apply changes until the stream ends. True if the hub does not know the changes after our revision."""
@@ -84,7 +81,7 @@ class Feed:
             async with contextlib.aclosing(client.lines(f"{self._path}routes/changes?{query}", _SILENCE_S)) as lines:
                 await self._apply(client, lines)
         except HubAnswerError as error:
-            if error.status != _GONE or self._stale:
+            if error.status != _GONE:
                 raise
             _log.info("%s no longer knows the changes after revision %d: taking the whole table", client.url, self._book.revision)
             return True
@@ -94,7 +91,6 @@ class Feed:
         status, body = await client.request("GET", f"{self._path}routes")
         if status != 200:
             raise HubAnswerError(status, f"{client.url} refused the routes with status {status}{_advice(status)}")
-        self._stale = True
         snapshot = _decode_snapshot(body)
         await self._book.replace(snapshot)
         self._stats.feed_snapshots += 1
@@ -104,8 +100,7 @@ class Feed:
 
     async def _apply(self, client: HubClient, lines: AsyncIterable[bytes]) -> None:
         async for line in lines:
-            if not self._stats.feed_connected or self._stale:
-                self._stale = False  # the hub took our revision
+            if not self._stats.feed_connected:
                 self._pause_s = _FIRST_PAUSE_S
                 self._stats.feed_connected = 1
                 _log.info("following the routes of %s from revision %d", client.url, self._book.revision)

@@ -202,7 +202,7 @@ def _work(settings: ProxySettings, index: int, board: Board, proxy_id: str, list
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
 
-    async def serve() -> None:
+    async def serve() -> int:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         worker = Worker(settings, index=index, board=board, proxy_id=proxy_id)
@@ -213,12 +213,16 @@ def _work(settings: ProxySettings, index: int, board: Board, proxy_id: str, list
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         await worker.start(*listeners.for_worker())
         os.write(ready, b"1")
-        await stop.wait()
+        async with asyncio.TaskGroup() as group:
+            waiting = [group.create_task(stop.wait()), group.create_task(worker.failed.wait())]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in waiting:
+                task.cancel()
         loop.remove_reader(life)
         await worker.drain()
+        return 1 if worker.failed.is_set() else 0
 
-    uvloop.run(serve())
-    return 0
+    return uvloop.run(serve())
 
 
 def _raise_open_files() -> None:

@@ -60,7 +60,6 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio's
-        self.pool.stats.upstream_open += 1
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is not None:
@@ -194,7 +193,6 @@ class Upstreams:
         return connection
 
     def lost(self, connection: UpstreamConnection) -> None:
-        self.stats.upstream_open -= 1
         self._open.discard(connection)
         idle = connection.origin.idle
         if connection in idle:
@@ -202,8 +200,12 @@ class Upstreams:
 
     def detach(self, connection: UpstreamConnection) -> None:
         """The connection became a tunnel and is counted there."""
-        self.stats.upstream_open -= 1
         self._open.discard(connection)
+
+    @property
+    def open_count(self) -> int:
+        """Connections to servers, tunnels not counted."""
+        return len(self._open)
 
     def sweep(self) -> None:
         """Drop what has been idle for too long; called every few seconds."""
@@ -224,5 +226,5 @@ class Upstreams:
             await asyncio.wait(self._connecting)
         for connection in tuple(self._open):
             connection.drop()
-        while self._open:  # dropped ones are told so in the loop's next turns
+        while self._open:  # noqa: ASYNC110 - dropped ones are told so in the loop's next turns
             await asyncio.sleep(0)

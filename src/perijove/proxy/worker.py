@@ -56,6 +56,8 @@ class Worker:
             Feed(settings, proxy_id, self.book, self.stats, tls, self._dirty.set) if settings.follow and settings.hubs and settings.token else None
         )
         self._admin = Admin(self.board, self.clock, self._publish)
+        self.failed = asyncio.Event()
+        """Set when the worker can no longer do its work and should be replaced."""
         self._servers: list[asyncio.Server] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -83,7 +85,7 @@ class Worker:
 
     def _begin(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)  # noqa: TID251 - aclose cancels and awaits it
-        task.add_done_callback(_report_death)
+        task.add_done_callback(self._task_ended)
         self._tasks.append(task)
 
     async def drain(self) -> None:
@@ -139,15 +141,16 @@ class Worker:
             await asyncio.to_thread(disk.save, self.book.snapshot())
             await asyncio.sleep(_SAVE_EVERY_S)
 
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            _log.critical("the %s task of the proxy failed: this worker gives way to another", task.get_name(), exc_info=task.exception())
+            self.failed.set()
+
     def _publish(self) -> None:
         door = self.door
         self.stats.connections = len(door.connections)
         self.stats.exchanges = sum(connection.busy for connection in door.connections)
+        self.stats.upstream_open = self.upstreams.open_count
         self.stats.tunnels = len(door.tunnels)
         with contextlib.suppress(IndexError):
             self.board.publish(self.index, self.stats)
-
-
-def _report_death(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("the %s task of the proxy ended: this worker must be restarted", task.get_name(), exc_info=error)

@@ -308,7 +308,7 @@ async def test_a_reader_that_takes_nothing_is_dropped(start_proxy: StartProxy, s
     client.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
     await until(lambda: proxy.worker.stats.timeouts == 1)
     await until(lambda: not proxy.worker.door.connections)
-    await until(lambda: proxy.worker.stats.upstream_open == 0)
+    await until(lambda: proxy.worker.upstreams.open_count == 0)
     client.abort()
 
 

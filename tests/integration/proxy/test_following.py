@@ -142,7 +142,8 @@ async def test_what_nobody_did_or_what_failed_is_no_activity(start_proxy: StartP
     proxy.route("/user/a/", server.url)
     entry = proxy.worker.book.table.get("/user/a/")
     assert entry is not None
-    for status in (302, 401, 403, 500):
+    for failure in (302, 401, 403, 500):
+        status = failure
         await proxy.get("/user/a/api")
         assert entry.last == 0.0
     status = 200
@@ -193,10 +194,12 @@ async def test_the_table_on_disk_serves_at_once_without_any_hub(
     await until(lambda: (saved := TableDisk(path).load()) is not None and saved.routes)
     await hub.kill()
     await proxy.worker.aclose()
+    hub.reports.clear()
     again = await start_proxy(hubs=(hub.url,), token="s3cret", state_file=path)
     assert (await again.get("/user/alice/x")).status == 200
     hub.snapshots = 0
     await hub.start()
+    await hub.acknowledged()
     hub.set("/user/bob/", alice.url)
     await hub.acknowledged()
     await until(lambda: again.worker.book.table.get("/user/bob/"))

@@ -31,13 +31,14 @@ async def websocket(proxy: Proxy) -> AsyncIterator[Proxy]:
 
 async def test_a_websocket_echoes_small_and_large(websocket: Proxy) -> None:
     async with connect(f"ws://127.0.0.1:{websocket.port}/user/alice/ws", max_size=None, compression=None) as connection:
-        for message in ["hello", "", "é" * 1000, os.urandom(5 * MIB), b"x"]:
+        messages: list[str | bytes] = ["hello", "", "é" * 1000, os.urandom(5 * MIB), b"x"]
+        for message in messages:
             await connection.send(message)
             assert await connection.recv() == message
         assert websocket.worker.stats.tunnels_opened == 1
         assert len(websocket.worker.door.tunnels) == 1
     await until(lambda: not websocket.worker.door.tunnels)
-    assert websocket.worker.stats.upstream_open == 0
+    assert websocket.worker.upstreams.open_count == 0
 
 
 async def test_only_a_person_counts_as_activity_not_a_page_that_answers_pings(websocket: Proxy) -> None:
@@ -112,7 +113,7 @@ async def test_an_upgrade_to_a_server_that_is_gone_leaves_nothing(proxy: Proxy) 
         assert (await client.ask(UPGRADE)).status == 503
         client.abort()
     await until(lambda: not proxy.worker.door.connections)
-    assert proxy.worker.stats.upstream_open == 0
+    assert proxy.worker.upstreams.open_count == 0
     assert not proxy.worker.door.tunnels
 
 
@@ -127,7 +128,7 @@ async def test_abandoned_tunnels_leave_nothing(proxy: Proxy, start_server: Start
             await client.reader.readexactly(12)
         (reset(client.writer) if round_ % 2 else client.abort())
     await until(lambda: not proxy.worker.door.tunnels and not proxy.worker.door.connections and server.open == 0)
-    await until(lambda: proxy.worker.stats.upstream_open == 0)
+    await until(lambda: proxy.worker.upstreams.open_count == 0)
     await until(lambda: len(os.listdir("/proc/self/fd")) <= before)  # noqa: PTH208
 
 

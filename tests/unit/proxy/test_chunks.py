@@ -40,7 +40,8 @@ def test_any_cutting_gives_the_same(body: list[bytes], extension: str, trailers:
 
 BAD = [
     b"x\r\n", b"-1\r\n", b"+1\r\na\r\n", b"0x1\r\na\r\n", b" 1\r\na\r\n", b"1 \n", b"1\na\r\n", b"1\r\nab\r\n", b"1\r\na\n0\r\n\r\n", b"1\r\na\r\r\n", b"1\ra\r\n",
-    b"\r\n1\r\n", b"1;\x00\r\na\r\n", b"1;a\rb\r\n", b"1;a\nb\r\n", b"1" * 16 + b"\r\n", b"1;" + b"x" * 300 + b"\r\n", b"0\r\nX : y\r\n\r\n", b"0\r\nX: y\n\r\n", b"0\r\n X: y\r\n\r\n",
+    b"\r\n1\r\n", b"1;\x00\r\na\r\n", b"1;a\rb\r\n", b"1;a\nb\r\n", b"1" * 16 + b"\r\n", b"1;" + b"x" * 300 + b"\r\n", b"0\r\nX : y\r\n\r\n",
+    b"0\r\nX: y\n\r\n", b"0\r\n X: y\r\n\r\n",
     b"0\r\n\rGET", b"0\r\n" + b"A: b\r\n" * 4000,
 ]  # fmt: skip
 
