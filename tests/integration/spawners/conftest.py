@@ -24,7 +24,7 @@ def two_accounts() -> Iterator[tuple[str, str]]:
         subprocess.run(["useradd", "--create-home", "--shell", "/bin/bash", name], check=True, capture_output=True)
     yield names
     for name in names:
-        subprocess.run(["userdel", "--remove", name], check=False, capture_output=True)
+        subprocess.run(["userdel", "--force", "--remove", name], check=False, capture_output=True)
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ async def test_accounts_are_made_locked_and_with_a_closed_home(privileged: Stage
             assert ask(await privileged.started(spawner))["cwd"] == entry.pw_dir
             await spawner.stop(privileged.handles[-1], 5)
     finally:
-        subprocess.run(["userdel", "--remove", prefix + "alice"], check=False, capture_output=True)
+        subprocess.run(["userdel", "--force", "--remove", prefix + "alice"], check=False, capture_output=True)
 
 
 def _remove(home: Path) -> None:
@@ -129,7 +129,7 @@ async def test_a_home_that_does_not_do_is_named(privileged: Stage, harm: Callabl
             with pytest.raises(SpawnerError, match=said):
                 await privileged.drive(spawner, privileged.request())
     finally:
-        subprocess.run(["userdel", name], check=False, capture_output=True)
+        subprocess.run(["userdel", "--force", name], check=False, capture_output=True)
         home.unlink() if home.is_symlink() else shutil.rmtree(home, ignore_errors=True)
 
 
