@@ -80,9 +80,10 @@ class Running:
 
         return until(look, what=f"a child {name}") or 0
 
-    def healthy(self) -> bool:
+    def healthy(self, url: str = "") -> bool:
+        """Whether the hub answers, asked directly or through the proxy at `url`."""
         try:
-            return httpx.get(f"{self.hub_url}/hub/health", timeout=2).status_code == 200
+            return httpx.get(f"{url or self.hub_url}/hub/health", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -114,7 +115,8 @@ def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | No
         config.write_text(settings.replace("{folder}", name).replace("PROXY", proxy).replace("HUB", hub))
         running = _start(folder, config, command, environ or {}, proxy, hub)
         try:
-            until(lambda: running.healthy() or running.process.poll() is not None, what=f"the hub in:\n{running.output}", within_s=START_S)
+            asked = running.url if command == "up" else running.hub_url
+            until(lambda: running.healthy(asked) or running.process.poll() is not None, what=f"the hub in:\n{running.output}", within_s=START_S)
             assert running.process.poll() is None, running.output
             yield running
         finally:
