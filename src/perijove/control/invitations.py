@@ -180,6 +180,8 @@ async def accept_invitation(hub: Hub, secret: str, acceptance: Acceptance) -> Si
     now, hashed, issuer = hub.clock.now(), hash_secret(secret), hub.authenticator.issuer
 
     def write(tx: Tx) -> tuple[SignedIn, AuditEvent]:
+        if invitation.admin:
+            tx.serialise("administrators")  # of two who would be the first, one is
         taken = tx.invitations.take(hashed, now)
         if taken is None or _overtaken(tx, taken):
             raise NotFoundError(_VOID, _ASK)

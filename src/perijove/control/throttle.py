@@ -41,6 +41,8 @@ def count_attempt(tx: Tx, keys: Sequence[str], limits: LimitsSection, now: datet
     if not limits.sign_in_failures:
         return
     window = timedelta(seconds=limits.sign_in_window)
+    for key in keys:
+        tx.serialise(f"throttle {key}")
     waits = [_wait_s(found, limits.sign_in_failures, window, now) for key in keys if (found := tx.throttle.get(key)) is not None]
     wait_s = max(waits, default=0)
     if wait_s > 0:
@@ -53,6 +55,7 @@ def count_attempt(tx: Tx, keys: Sequence[str], limits: LimitsSection, now: datet
 def give_back(tx: Tx, keys: Sequence[str]) -> None:
     """Take one attempt back: it was not judged."""
     for key in keys:
+        tx.serialise(f"throttle {key}")
         found = tx.throttle.get(key)
         if found is None:
             continue
