@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.running.perijove import Running, perijove
+from tests.running.perijove import Running, accounts, perijove
 
 PASSWORD = "four words in a row"
 CHROMIUM = [
@@ -40,18 +40,22 @@ listen = "HUB"
 [spawner]
 use = "local"
 command = "{user_env}/bin/perijove-singleuser"
-account = "jupyter-{{username}}"
-create_accounts = true
+{accounts()}
 """
     with perijove(settings) as running:
         yield running
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def context(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BrowserContext]:
     with_cookies = browser.new_context()
     with_cookies.set_default_timeout(60_000)
+    failed = request.session.testsfailed
     yield with_cookies
+    if request.session.testsfailed > failed:
+        for number, page in enumerate(with_cookies.pages):
+            page.screenshot(path=tmp_path / f"page{number}.png")
+            print(f"{page.url}: see {tmp_path}/page{number}.png")
     with_cookies.close()
 
 

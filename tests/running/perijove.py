@@ -1,6 +1,7 @@
 """A Perijove of one's own: `perijove up` (or hub alone) on free ports, with its state in a temporary folder."""
 
 import os
+import pwd
 import re
 import signal
 import socket
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
@@ -20,6 +22,11 @@ import httpx2 as httpx
 T = TypeVar("T")
 LINK = re.compile(r"https?://\S+/hub/invite/\S+")
 START_S = 60.0
+
+
+def accounts() -> str:
+    """Lines for [spawner]: as root, people get Unix accounts of this run's own (removed with it); otherwise nothing."""
+    return 'account = "ACCOUNT{username}"\ncreate_accounts = true\n' if os.geteuid() == 0 else ""
 
 
 def free_port() -> int:
@@ -112,7 +119,8 @@ def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | No
         folder.chmod(0o755)
         proxy, hub = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         config = folder / "perijove.toml"
-        config.write_text(settings.replace("{folder}", name).replace("PROXY", proxy).replace("HUB", hub))
+        account = f"pj{token_hex(3)}-"
+        config.write_text(settings.replace("{folder}", name).replace("PROXY", proxy).replace("HUB", hub).replace("ACCOUNT", account))
         running = _start(folder, config, command, environ or {}, proxy, hub)
         try:
             asked = running.url if command == "up" else running.hub_url
@@ -123,6 +131,7 @@ def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | No
             running.end()
             _stop_servers(running)
             running.close()
+            _remove_accounts(account)
 
 
 def _start(folder: Path, config: Path, command: str, environ: dict[str, str], proxy: str, hub: str) -> Running:
@@ -144,6 +153,12 @@ def _start(folder: Path, config: Path, command: str, environ: dict[str, str], pr
     running.reader = threading.Thread(target=read, daemon=True)
     running.reader.start()
     return running
+
+
+def _remove_accounts(prefix: str) -> None:
+    for entry in pwd.getpwall():
+        if entry.pw_name.startswith(prefix):
+            subprocess.run(["userdel", "--force", "--remove", entry.pw_name], check=False, capture_output=True)
 
 
 def _stop_servers(running: Running) -> None:

@@ -12,7 +12,7 @@ import pytest
 import websockets
 
 from tests.running.browser import Person
-from tests.running.perijove import Running, perijove, until
+from tests.running.perijove import Running, accounts, perijove, until
 
 PASSWORD = "four words in a row"
 
@@ -31,8 +31,7 @@ admin_users = ["ada"]
 [spawner]
 use = "local"
 command = "{command}"
-account = "jupyter-{{username}}"
-create_accounts = true
+{accounts()}
 [log]
 level = "info"
 """

@@ -24,7 +24,7 @@ async def _page(call: Call, problem: PerijoveError | None = None, typed: str = "
         typed_name=typed or invitation.user_name or "",
         problem=problem,
     )
-    response.headers["referrer-policy"] = "no-referrer"  # the address holds the secret
+    response.headers["referrer-policy"] = "strict-origin"  # the address holds the secret; without any referrer the form would count as foreign
     return response
 
 
