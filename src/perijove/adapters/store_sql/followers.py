@@ -3,7 +3,7 @@
 from asyncio import Event
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 from perijove.domain.change import Notice, Topic
@@ -14,6 +14,8 @@ _PAGE: Final = 1000
 
 Missed = Callable[[int, Sequence[Topic], int], Awaitable[list[Notice] | None]]
 """Ask the database: (after, topics, limit)."""
+Newest = Callable[[], Awaitable[int]]
+"""Ask the database for the newest revision: needed where commits are told of later than they are made."""
 
 
 class _Follower:
@@ -47,8 +49,9 @@ class _Follower:
 
 
 class Followers:
-    def __init__(self, missed: Missed, last: int) -> None:
+    def __init__(self, missed: Missed, last: int, newest: Newest | None = None) -> None:
         self._missed = missed
+        self._newest = newest
         self._followers: set[_Follower] = set()
         self.last = last
         """The newest revision told."""
@@ -62,8 +65,9 @@ class Followers:
         for follower in tuple(self._followers):
             follower.tell(fresh)
 
-    def reset(self) -> None:
-        """Nobody can tell what was missed: all start over."""
+    def reset(self, last: int) -> None:
+        """Some notices up to `last` are gone, unread: all start over."""
+        self.last = last
         for follower in tuple(self._followers):
             follower.overflowed = True
             follower.woken.set()
@@ -77,17 +81,15 @@ class Followers:
     async def follow(self, topics: Sequence[Topic], after: int | None) -> AsyncIterator[AsyncIterator[Sequence[Notice]]]:
         follower = _Follower(topics)
         self._followers.add(follower)
-        batches = self._batches(follower, topics, self.last, after)
         try:
-            yield batches
+            now = self.last if after is not None or self._newest is None else await self._newest()
+            async with aclosing(self._batches(follower, topics, now, after)) as batches:
+                yield batches
         finally:
             self._followers.discard(follower)
-            await batches.aclose()
 
-    async def _batches(
-        self, follower: _Follower, topics: Sequence[Topic], entered_at: int, after: int | None
-    ) -> AsyncGenerator[Sequence[Notice], None]:
-        position = entered_at if after is None else after
+    async def _batches(self, follower: _Follower, topics: Sequence[Topic], now: int, after: int | None) -> AsyncGenerator[Sequence[Notice], None]:
+        position = now if after is None else after
         while after is not None:
             missed = await self._missed(position, topics, _PAGE)
             if missed is None:

@@ -23,10 +23,16 @@ _IDLE_S = 1.0
 """How often a thread with nothing to do looks whether another process has written."""
 
 
+def _nobody(_: Sequence[Notice]) -> None:
+    """Nobody follows this lane's commits."""
+
+
 class Lane:
     """`limit`: functions in one transaction. `told` is called on the event loop with the notices of each commit."""
 
-    def __init__(self, name: str, links: Sequence[Link], *, limit: int, loop: AbstractEventLoop, told: Callable[[Sequence[Notice]], None]) -> None:
+    def __init__(
+        self, name: str, links: Sequence[Link], *, limit: int, loop: AbstractEventLoop, told: Callable[[Sequence[Notice]], None] = _nobody
+    ) -> None:
         self._loop = loop
         self._told = told
         self._limit = limit
@@ -35,8 +41,6 @@ class Lane:
         self._threads = [
             threading.Thread(target=self._work, args=(link,), name=f"store-{name}-{number}", daemon=True) for number, link in enumerate(links)
         ]
-
-    def start(self) -> None:
         for thread in self._threads:
             thread.start()
 

@@ -64,6 +64,7 @@ class Link(ABC):
 
     def announce(self, topic: Topic, key: str, data: Mapping[str, Any] = NOTHING, *, at: datetime | None = None) -> None:
         """Tell followers after the commit."""
+        self.must_write()
         self.drafts.append(Draft(topic, key, data, to_json(data), at or self.clock.now()))
 
     @abstractmethod
@@ -89,10 +90,16 @@ class Link(ABC):
 
     def returned(self, statement: Statement, /, **given: Any) -> list[Row]:
         """Change something, with RETURNING."""
+        self.must_write()
         found = self.rows(statement, **given)
         if found:
             self.changed = True
         return found
+
+    def must_write(self) -> None:
+        """Raises RuntimeError in a read: a mistake of ours, told before the database does."""
+        if not self.writable:
+            raise RuntimeError("A read-only transaction was asked to change something: use Store.write.")
 
     @abstractmethod
     def serialise(self, name: str) -> None:

@@ -96,6 +96,7 @@ class SqliteLink(Link):
             raise self._translated(error) from error
 
     def run(self, statement: Statement, /, **given: Any) -> int:
+        self.must_write()
         sql, bind = statement.on(SQLITE)
         try:
             touched = self._cursor.execute(sql, bind(given)).rowcount

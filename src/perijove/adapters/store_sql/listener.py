@@ -1,0 +1,100 @@
+"""Follow the notices of all replicas on PostgreSQL: LISTEN to be woken, the table to read, so that none is lost."""
+
+import os
+import select as readiness
+import threading
+from asyncio import AbstractEventLoop, to_thread
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import psycopg
+
+from perijove.adapters.store_sql.link import TransactionLostError
+from perijove.adapters.store_sql.notices import SqlNotices
+from perijove.adapters.store_sql.postgres_link import PostgresLink
+from perijove.domain.change import Notice, Topic
+
+_POLL_S: Final = 3.0
+"""How often the table is read without being woken."""
+_PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0)
+_PAGE: Final = 1000
+_TOPICS: Final = tuple(Topic)
+
+
+class Listener:
+    """`told` and `lost` are called on the event loop: with new notices; when some were trimmed before they were read."""
+
+    def __init__(
+        self, link: PostgresLink, after: int, *, loop: AbstractEventLoop, told: Callable[[Sequence[Notice]], None], lost: Callable[[int], None]
+    ) -> None:
+        self._link = link
+        self._position = after
+        self._loop = loop
+        self._told = told
+        self._lost = lost
+        self._woken = False
+        self._listening: psycopg.Connection[Any] | None = None
+        self._closing = threading.Event()
+        self._wake_reader, self._wake_writer = os.pipe()
+        self._thread = threading.Thread(target=self._work, name="store-listener", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        self._closing.set()
+        os.write(self._wake_writer, b"x")
+        await to_thread(self._thread.join)
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
+    def _work(self) -> None:
+        failures = 0
+        while not self._closing.is_set():
+            try:
+                self._listen()
+                self._woken = False
+                while self._read():
+                    failures = 0
+                if not self._woken:
+                    readiness.select([self._listen().fileno(), self._wake_reader], [], [], _POLL_S)
+                failures = 0
+            except (TransactionLostError, psycopg.Error, OSError):
+                # Whoever asks the store hears of it; here it is enough to come back.
+                self._link.rollback()
+                self._link.close()
+                self._closing.wait(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                failures += 1
+        self._link.close()
+
+    def _listen(self) -> psycopg.Connection[Any]:
+        """The open connection, listening."""
+        self._link.open()
+        connection = self._link.opened
+        if connection is not self._listening:
+            connection.add_notify_handler(self._on_notify)
+            connection.execute("LISTEN perijove_notices")
+            self._listening = connection
+        return connection
+
+    def _on_notify(self, _: object) -> None:
+        """Called while a query is answered."""
+        self._woken = True
+
+    def _read(self) -> bool:
+        """Tell what is new; whether there may be more."""
+        self._link.begin()
+        notices = SqlNotices(self._link)
+        found = notices.after(self._position, _TOPICS, limit=_PAGE)
+        last = notices.last() if found is None else 0
+        self._link.commit()
+        if found is None:
+            self._position = last
+            self._tell(self._lost, last)
+        elif found:
+            self._position = found[-1].revision
+            self._tell(self._told, found)
+        return found is not None and len(found) == _PAGE
+
+    def _tell(self, callback: Callable[..., object], argument: Any) -> None:
+        with suppress(RuntimeError):  # the event loop is gone
+            self._loop.call_soon_threadsafe(callback, argument)

@@ -1,0 +1,89 @@
+"""A store in PostgreSQL, shared by any number of hubs."""
+
+from asyncio import get_running_loop, to_thread
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from time import monotonic, sleep
+from typing import Final
+
+import psycopg
+from sqlalchemy import URL, create_engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from perijove.adapters.store_sql import migrate
+from perijove.adapters.store_sql.beginnings import beginnings
+from perijove.adapters.store_sql.followers import Followers
+from perijove.adapters.store_sql.lanes import Lane
+from perijove.adapters.store_sql.listener import Listener
+from perijove.adapters.store_sql.postgres_link import PostgresLink
+from perijove.adapters.store_sql.store import SqlStore
+from perijove.domain.change import Notice, Topic
+from perijove.domain.errors import SettingsError
+from perijove.ports.clock import Clock
+from perijove.ports.store.store import DatabaseUnavailableError
+
+_AT_ONCE: Final = 16
+"""Functions in one transaction. Few, because their row locks are held until the last is done."""
+_MIGRATING: Final = 1886546537
+_START_PATIENCE_S: Final = 10.0
+
+
+@asynccontextmanager
+async def open_postgres(url: URL, clock: Clock, *, pool_size: int) -> AsyncIterator[SqlStore]:
+    """Raises SettingsError, DatabaseUnavailableError."""
+    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    await to_thread(_bring_up_to_date, conninfo)
+    loop = get_running_loop()
+    number = max(1, pool_size // 2)
+    writers = [PostgresLink(conninfo, clock, writable=True) for _ in range(number)]
+    readers = [PostgresLink(conninfo, clock, writable=False) for _ in range(max(1, pool_size - number))]
+    listening = PostgresLink(conninfo, clock, writable=False)
+    epoch, last = await to_thread(beginnings, listening)
+    async with AsyncExitStack() as stack:
+        reads = Lane("read", readers, limit=_AT_ONCE, loop=loop)
+        stack.push_async_callback(reads.close)
+
+        async def missed(after: int, topics: Sequence[Topic], limit: int) -> list[Notice] | None:
+            return await reads.run(lambda tx: tx.notices.after(after, topics, limit=limit))
+
+        followers = Followers(missed, last, lambda: reads.run(lambda tx: tx.notices.last()))
+        stack.callback(followers.end)
+        writes = Lane("write", writers, limit=_AT_ONCE, loop=loop)
+        stack.push_async_callback(writes.close)
+        listener = Listener(listening, last, loop=loop, told=followers.tell, lost=followers.reset)
+        stack.push_async_callback(listener.close)
+        yield SqlStore(reads, writes, followers, epoch=epoch, shared=True)
+
+
+def _bring_up_to_date(conninfo: str) -> None:
+    """Migrate, one hub at a time. A server that does not answer yet is waited for, a little."""
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo, connect_timeout=5), poolclass=NullPool)
+    deadline = monotonic() + _START_PATIENCE_S
+    while True:
+        try:
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+                encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+                if encoding != "UTF8":
+                    raise SettingsError(
+                        f"The database's encoding is {encoding}.", "Create it anew: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+                    )
+                if migrate.pending(connection) is not None:
+                    migrate.upgrade(connection)
+        except OperationalError as error:
+            if monotonic() > deadline:
+                raise DatabaseUnavailableError(
+                    f"The database does not answer: {_line(error.orig)}.", "Look whether it runs, and whether [store] url is right."
+                ) from None
+            sleep(0.5)
+        except DBAPIError as error:
+            raise SettingsError(
+                f"The database cannot be used: {_line(error.orig)}.", "The role in [store] url needs the right to create tables."
+            ) from None
+        else:
+            return
+
+
+def _line(error: BaseException | None) -> str:
+    return " ".join(str(error).split()).rstrip(".")

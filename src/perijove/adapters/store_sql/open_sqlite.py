@@ -1,0 +1,65 @@
+"""A store in an SQLite file."""
+
+from asyncio import get_running_loop, to_thread
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import URL
+
+from perijove.adapters.store_sql import sqlite_file
+from perijove.adapters.store_sql.beginnings import beginnings
+from perijove.adapters.store_sql.followers import Followers
+from perijove.adapters.store_sql.lanes import Lane
+from perijove.adapters.store_sql.sqlite_link import SqliteLink
+from perijove.adapters.store_sql.store import SqlStore
+from perijove.domain.change import Notice, Topic
+from perijove.domain.errors import SettingsError
+from perijove.ports.clock import Clock
+
+_READERS: Final = 2
+_READS_AT_ONCE: Final = 32
+_WRITES_AT_ONCE: Final = 256
+
+
+@asynccontextmanager
+async def open_sqlite(url: URL, clock: Clock, *, exclusive: bool) -> AsyncIterator[SqlStore]:
+    """Raises SettingsError, DatabaseUnavailableError."""
+    path, durable = _path(url), _durable(url)
+    async with AsyncExitStack() as stack:
+        await to_thread(sqlite_file.prepare, path)
+        if exclusive:
+            stack.enter_context(sqlite_file.held(path))
+        await to_thread(sqlite_file.bring_up_to_date, path, exclusive=exclusive)
+        loop = get_running_loop()
+        writer = SqliteLink(path, clock, durable=durable, writable=True)
+        epoch, writer.seen = await to_thread(beginnings, writer)
+        readers = [SqliteLink(path, clock, durable=durable, writable=False) for _ in range(_READERS)]
+        reads = Lane("read", readers, limit=_READS_AT_ONCE, loop=loop)
+        stack.push_async_callback(reads.close)
+
+        async def missed(after: int, topics: Sequence[Topic], limit: int) -> list[Notice] | None:
+            return await reads.run(lambda tx: tx.notices.after(after, topics, limit=limit))
+
+        followers = Followers(missed, writer.seen)
+        stack.callback(followers.end)
+        writes = Lane("write", [writer], limit=_WRITES_AT_ONCE, loop=loop, told=followers.tell)
+        stack.push_async_callback(writes.close)
+        yield SqlStore(reads, writes, followers, epoch=epoch, shared=False)
+
+
+def _path(url: URL) -> Path:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise SettingsError("[store] url names no file.", "Write sqlite:///relative/path or sqlite:////absolute/path.")
+    return Path(url.database).absolute()
+
+
+def _durable(url: URL) -> bool:
+    """`?synchronous=full` or `normal`."""
+    wanted = str(url.query.get("synchronous", "normal")).lower()
+    if wanted not in {"full", "normal"} or url.query.keys() - {"synchronous"}:
+        raise SettingsError(
+            "[store] url has a parameter that is not known.", "SQLite knows ?synchronous=full (wait for the disk at each commit) and =normal."
+        )
+    return wanted == "full"

@@ -1,0 +1,196 @@
+"""PostgreSQL: each transaction READ COMMITTED with row locks where a change reads before it writes; reads REPEATABLE READ."""
+
+from typing import Any, Final
+from zlib import crc32
+
+import msgspec
+import psycopg
+from psycopg import errors, pq
+from psycopg.types.numeric import Int8Dumper
+
+from perijove.adapters.store_sql.link import Link, Row, TransactionLostError
+from perijove.adapters.store_sql.rows import to_us
+from perijove.adapters.store_sql.statement import POSTGRES, Statement
+from perijove.domain.change import Notice
+from perijove.domain.errors import BadInputError, ConflictError
+from perijove.ports.clock import Clock
+
+_SERIALISED: Final = 1886546539
+"""First half of the keys of our advisory locks by name; `announce()` has the number before."""
+_SESSION: Final = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'; SET statement_timeout = '60s'"
+_PREPARED: Final = 512
+_TRY_AGAIN: Final = (
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.LockNotAvailable,
+    errors.ReadOnlySqlTransaction,  # connected to a standby, or to what has just become one
+)
+_TROUBLE: Final = (errors.InsufficientResources, errors.OperatorIntervention, errors.SystemError)
+_ADMINISTRATOR: Final = "An administrator should look whether it runs and can be reached; the hub connects again by itself."
+_encode = msgspec.json.Encoder().encode
+_CAUGHT: Final = (psycopg.Error, UnicodeEncodeError)
+
+
+def connect(conninfo: str) -> psycopg.Connection[Row]:
+    """As all of ours do: autocommit (we say BEGIN), every integer a bigint, dead peers noticed."""
+    connection = psycopg.connect(
+        conninfo,
+        autocommit=True,
+        connect_timeout=5,
+        application_name="perijove",
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+        tcp_user_timeout=20_000,
+    )
+    connection.adapters.register_dumper(int, Int8Dumper)  # one prepared statement, whatever the number's size
+    connection.prepared_max = _PREPARED
+    connection.execute(_SESSION)
+    return connection
+
+
+class PostgresLink(Link):
+    speech = POSTGRES
+
+    def __init__(self, conninfo: str, clock: Clock, *, writable: bool) -> None:
+        super().__init__(clock, writable=writable)
+        self._conninfo = conninfo
+        self._connection: psycopg.Connection[Row] | None = None
+        self._cursor: psycopg.Cursor[Row]
+        self._begin: str = "BEGIN ISOLATION LEVEL READ COMMITTED" if writable else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        self._committing = False
+
+    def open(self) -> None:
+        if self._connection is not None:
+            return
+        try:
+            self._connection = connect(self._conninfo)
+            self._cursor = self._connection.cursor()
+        except psycopg.Error as error:
+            raise TransactionLostError(f"The database does not answer: {_reason(error)}.", _ADMINISTRATOR) from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def rows(self, statement: Statement, /, **given: Any) -> list[Row]:
+        sql, bind = statement.on(POSTGRES)
+        try:
+            return self._cursor.execute(sql, bind(given)).fetchall()
+        except _CAUGHT as error:
+            raise self._translated(error) from error
+
+    def run(self, statement: Statement, /, **given: Any) -> int:
+        self.must_write()
+        sql, bind = statement.on(POSTGRES)
+        try:
+            touched = self._cursor.execute(sql, bind(given)).rowcount
+        except _CAUGHT as error:
+            raise self._translated(error) from error
+        if touched:
+            self.changed = True
+        return touched
+
+    def announced(self) -> int:
+        """Numbers the drafts now. Whoever announces meanwhile waits for our commit: so let it come soon."""
+        if self.drafts:
+            revision = self._control("SELECT announce(%s::json)", (self._document(),))[0][0]
+            self._revision = int(revision)
+            self.drafts = []
+            self.changed = self.hurried = True
+        return self._revision
+
+    def serialise(self, name: str) -> None:
+        number = crc32(name.encode())
+        self._control("SELECT pg_advisory_xact_lock(%s::int, %s::int)", (_SERIALISED, number - (1 << 32) if number >> 31 else number))
+
+    def begin(self) -> None:
+        self._reset()
+        self._control(self._begin)
+
+    def commit(self) -> list[Notice]:
+        """Tells nobody: the listener does, also of what other replicas did."""
+        self._committing = True
+        try:
+            if self.drafts:
+                # One message, so that the lock under which revisions are given is held for no round trip of ours.
+                with psycopg.ClientCursor(self.opened) as cursor:
+                    cursor.execute("SELECT announce(%s::json); COMMIT", (self._document(),))
+            else:
+                self._cursor.execute("COMMIT")
+        except _CAUGHT as error:
+            raise self._translated(error) from error
+        finally:
+            self._committing = False
+        self._reset()
+        return []
+
+    def rollback(self) -> None:
+        self._reset()
+        connection = self._connection
+        if connection is None:
+            return
+        if connection.closed:
+            self.close()
+        elif connection.info.transaction_status is not pq.TransactionStatus.IDLE:
+            try:
+                self._cursor.execute("ROLLBACK")
+            except psycopg.Error:
+                self.close()
+
+    def savepoint(self) -> None:
+        self._control("SAVEPOINT one")
+
+    def release(self) -> None:
+        self._control("RELEASE one")
+
+    def undo(self) -> None:
+        self._control("ROLLBACK TO one")
+        self._control("RELEASE one")
+
+    @property
+    def opened(self) -> psycopg.Connection[Row]:
+        """The connection. Raises TransactionLostError while there is none."""
+        if self._connection is None:
+            raise TransactionLostError("The connection to the database is closed.", _ADMINISTRATOR)
+        return self._connection
+
+    def _document(self) -> str:
+        return _encode([(draft.topic.value, draft.key, draft.text, to_us(draft.at)) for draft in self.drafts]).decode()
+
+    def _control(self, sql: str, given: tuple[Any, ...] = ()) -> list[Row]:
+        try:
+            cursor = self._cursor.execute(sql, given)
+            return cursor.fetchall() if cursor.description is not None else []
+        except _CAUGHT as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> Exception:
+        """In words for who can mend it; notes when the transaction cannot go on."""
+        self.broken = True
+        connection = self._connection
+        if connection is None or connection.closed:
+            final = self._committing
+            doubt = " Whether the last change was made is not known." if final else ""
+            self.lost = TransactionLostError(f"The database stopped answering: {_reason(error)}.{doubt}", _ADMINISTRATOR, final=final)
+            return self.lost
+        if isinstance(error, (*_TRY_AGAIN, *_TROUBLE)):
+            if isinstance(error, errors.ReadOnlySqlTransaction):
+                self.close()
+            self.lost = TransactionLostError(f"The database could not do it: {_reason(error)}.", _ADMINISTRATOR)
+            return self.lost
+        if isinstance(error, psycopg.IntegrityError):
+            return ConflictError(
+                "The change does not fit what is recorded: something it refers to was deleted, or exists already.", "Reload, and try again."
+            )
+        if isinstance(error, psycopg.DataError):
+            return BadInputError("A number is too large, or a text holds a NUL character.", "Numbers have at most 18 digits.")
+        if isinstance(error, UnicodeEncodeError):
+            return BadInputError("A text is not valid Unicode.", "It holds half of a surrogate pair.")
+        return error
+
+
+def _reason(error: Exception) -> str:
+    """libpq's text in one line; it never has the password in it."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -1,0 +1,215 @@
+"""Server rows: compare and swap, leases, the queue, activity."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from perijove.adapters.store_sql import SqlStore
+from perijove.domain.change import Topic
+from perijove.domain.errors import ConflictError, NotFoundError, StaleError
+from perijove.domain.server import Desired, Failure, Phase, Server, ServerId, UserId
+from perijove.ports.store.servers import StoredRoute
+from perijove.ports.store.store import Tx
+from perijove.testing.clock import FakeClock
+from perijove.wire.names import DEFAULT_SERVER, ServerName
+from tests.contract.store.records import client, token
+
+
+async def add(store: SqlStore, clock: FakeClock, *names: str) -> list[Server]:
+    """A default server for each of these users."""
+
+    def write(tx: Tx) -> list[Server]:
+        return [tx.servers.add(user.id, DEFAULT_SERVER, now=clock.now()) for user in tx.users.add_missing(names, now=clock.now())]
+
+    return await store.write(write)
+
+
+async def save(store: SqlStore, server: Server, **fields: object) -> Server:
+    return await store.write(lambda tx: tx.servers.save(replace(server, **fields)))  # type: ignore[arg-type] # any field
+
+
+async def test_every_field_comes_back_as_saved(store: SqlStore, clock: FakeClock) -> None:
+    now = clock.now()
+    (server,) = await add(store, clock, "ann")
+    assert await store.read(lambda tx: tx.servers.get(server.id)) == server
+    full = replace(
+        server,
+        display_name="Ännchen",
+        desired=Desired.RUNNING,
+        phase=Phase.STOPPING,
+        attempt=7,
+        start_id="s7",
+        spawner_state={"job": "12", "nodes": ["a", "b"]},
+        address="http://127.0.0.1:1",
+        options={"profile": "gpu", "n": 1.5},
+        failure=Failure(code="exited", message="It ended.", hint="Look.", exit_code=-9, log_tail="x\n\x00y"),
+        version="5.5.0",
+        queued_at=now,
+        started_at=now + timedelta(microseconds=1),
+        ready_at=now + timedelta(seconds=1),
+        last_activity=now + timedelta(seconds=2),
+        lease_holder="me",
+        lease_until=now + timedelta(seconds=3),
+    )
+    saved = await store.write(lambda tx: tx.servers.save(full))
+    assert saved == replace(full, revision=1)
+    assert await store.read(lambda tx: tx.servers.find("ann", "")) == saved
+    bare = await store.write(lambda tx: tx.servers.save(replace(server, revision=1)))
+    assert await store.read(lambda tx: tx.servers.get(server.id)) == bare
+
+
+async def test_a_row_that_changed_meanwhile_is_not_overwritten(store: SqlStore, clock: FakeClock) -> None:
+    (server,) = await add(store, clock, "ann")
+    before = await store.read(lambda tx: tx.notices.last())
+    fresh = await save(store, server, attempt=1)
+    with pytest.raises(StaleError):
+        await save(store, server, attempt=2)
+    with pytest.raises(StaleError):
+        await store.write(lambda tx: tx.servers.rename(server, ServerName("lab")))
+    assert await store.read(lambda tx: tx.servers.get(server.id)) == fresh
+    told = await store.read(lambda tx: tx.notices.after(before, (Topic.SERVER,)))
+    assert told is not None
+    assert [notice.key for notice in told] == [str(server.id)]
+
+
+async def test_servers_are_told_apart_by_name(store: SqlStore, clock: FakeClock) -> None:
+    first, other = await add(store, clock, "ann", "bob")
+    lab = await store.write(lambda tx: tx.servers.add(first.user_id, ServerName("lab"), display_name="Lab", now=clock.now()))
+    with pytest.raises(ConflictError, match="lab"):
+        await store.write(lambda tx: tx.servers.add(first.user_id, ServerName("lab"), now=clock.now()))
+    with pytest.raises(NotFoundError):
+        await store.write(lambda tx: tx.servers.add(UserId(999), ServerName("lab"), now=clock.now()))
+    found = await store.read(lambda tx: tx.servers.of_users([other.user_id, first.user_id, UserId(999)]))
+    assert found == {first.user_id: [first, lab], other.user_id: [other]}
+    renamed = await store.write(lambda tx: tx.servers.rename(lab, ServerName("den")))
+    assert (renamed.name, renamed.revision, renamed.display_name) == ("den", 1, "Lab")
+    assert await store.read(lambda tx: (tx.servers.find("ann", "lab"), tx.servers.find("ann", "den"))) == (None, renamed)
+    with pytest.raises(ConflictError):
+        await store.write(lambda tx: tx.servers.rename(renamed, DEFAULT_SERVER))
+
+
+async def test_a_lease_has_one_holder_until_it_expires(store: SqlStore, clock: FakeClock) -> None:
+    (server,) = await add(store, clock, "ann")
+    now, soon, later = clock.now(), clock.now() + timedelta(seconds=10), clock.now() + timedelta(seconds=20)
+    claimed = await store.write(lambda tx: tx.servers.claim(server.id, "a", now, soon))
+    assert claimed == replace(server, lease_holder="a", lease_until=soon), "a lease is no new revision"
+    assert await store.write(lambda tx: tx.servers.claim(server.id, "b", now, soon)) is None
+    assert await store.write(lambda tx: tx.servers.claim(server.id, "a", now, later)) is not None
+    assert await store.write(lambda tx: tx.servers.renew([server.id, ServerId(999)], "b", later)) == set()
+    await store.write(lambda tx: tx.servers.release(server.id, "b"))
+    assert await store.write(lambda tx: tx.servers.claim(server.id, "b", soon, later)) is None
+    assert await store.write(lambda tx: tx.servers.claim(server.id, "b", later, later + timedelta(seconds=5))) is not None
+    assert await store.write(lambda tx: tx.servers.renew([server.id], "a", later)) == set()
+    assert await store.write(lambda tx: tx.servers.renew([server.id], "b", later)) == {server.id}
+    assert await store.write(lambda tx: tx.servers.release_all_but("b")) == 0
+    assert await store.write(lambda tx: tx.servers.release_all_but("a")) == 1
+    free = await store.read(lambda tx: tx.servers.get(server.id))
+    assert free == server
+    assert await store.write(lambda tx: tx.servers.claim(ServerId(999), "a", now, soon)) is None
+
+
+async def test_a_save_from_an_old_record_never_shortens_the_holder_s_renewed_lease(store: SqlStore, clock: FakeClock) -> None:
+    (server,) = await add(store, clock, "ann")
+    now = clock.now()
+    claimed = await store.write(lambda tx: tx.servers.claim(server.id, "a", now, now + timedelta(seconds=10)))
+    assert claimed is not None
+    await store.write(lambda tx: tx.servers.renew([server.id], "a", now + timedelta(seconds=60)))
+    await save(store, claimed, spawner_state={"job": 1})
+    assert await store.write(lambda tx: tx.servers.claim(server.id, "b", now + timedelta(seconds=30), now + timedelta(seconds=90))) is None
+    row = await store.read(lambda tx: tx.servers.get(server.id))
+    assert row is not None
+    await save(store, row, lease_holder=None, lease_until=None)
+    assert await store.write(lambda tx: tx.servers.claim(server.id, "b", now, now + timedelta(seconds=90))) is not None
+
+
+async def test_what_is_due_is_what_has_work_and_no_other_worker(store: SqlStore, clock: FakeClock) -> None:
+    now = clock.now()
+    servers = await add(store, clock, *(phase.value for phase in Phase), "absent", "absent-ready", "theirs", "mine", "expired")
+    by_name = {str(server.user_name): server for server in servers}
+    for number, phase in enumerate(Phase):
+        await save(store, by_name[phase.value], phase=phase, queued_at=now - timedelta(seconds=number))
+    await save(store, by_name["absent"], desired=Desired.ABSENT, queued_at=now)
+    await save(store, by_name["absent-ready"], desired=Desired.ABSENT, phase=Phase.READY)
+    until = now + timedelta(seconds=1)
+    await save(store, by_name["theirs"], phase=Phase.STARTING, lease_holder="them", lease_until=until)
+    await save(store, by_name["mine"], phase=Phase.STARTING, lease_holder="me", lease_until=until)
+    await save(store, by_name["expired"], phase=Phase.STARTING, lease_holder="them", lease_until=now)
+    due = [server.user_name for server in await store.read(lambda tx: tx.servers.due("me", now, 100))]
+    assert due == ["mine", "expired", "unknown", "stopping", "routing", "waiting", "starting", "queued", "absent"]
+    assert [server.user_name for server in await store.read(lambda tx: tx.servers.due("me", now, 2))] == ["mine", "expired"]
+
+
+async def test_the_queue_is_in_order_of_asking(store: SqlStore, clock: FakeClock) -> None:
+    now = clock.now()
+    servers = await add(store, clock, "a", "b", "c", "d")
+    asked = (3, 1, 1, 2)
+    queued = [
+        await save(store, server, phase=Phase.QUEUED, queued_at=now + timedelta(seconds=after)) for server, after in zip(servers, asked, strict=True)
+    ]
+    await save(store, queued[3], phase=Phase.STARTING)
+    assert [server.user_name for server in await store.read(lambda tx: tx.servers.queued(10))] == ["b", "c", "a"]
+    positions = await store.read(lambda tx: [tx.servers.queue_position(server) for server in queued[:3]])
+    assert positions == [(3, 3), (1, 3), (2, 3)]
+    counts = await store.read(lambda tx: tx.servers.counts())
+    assert counts == dict.fromkeys(Phase, 0) | {Phase.QUEUED: 3, Phase.STARTING: 1}
+    assert await store.read(lambda tx: [tx.servers.active_of(server.user_id) for server in (servers[0], servers[3])]) == [0, 1]
+    walked = await store.read(lambda tx: tx.servers.in_phase(Phase.QUEUED, servers[0].id, 1))
+    assert walked == [queued[1]]
+
+
+async def test_activity_moves_forward_only_and_reaches_the_user(store: SqlStore, clock: FakeClock) -> None:
+    now = clock.now()
+    ann, bob = await add(store, clock, "ann", "bob")
+    lab = await store.write(lambda tx: tx.servers.add(ann.user_id, ServerName("lab"), now=now))
+    late = now + timedelta(minutes=1)
+    await store.write(lambda tx: tx.servers.touch({ann.id: now, lab.id: late, bob.id: now, ServerId(999): late}))
+    await store.write(lambda tx: tx.servers.touch({lab.id: now, bob.id: late}))
+    seen = await store.read(lambda tx: [server.last_activity for server in map(tx.servers.get, (ann.id, lab.id, bob.id)) if server])
+    assert seen == [now, late, late]
+    people = await store.read(lambda tx: [user.last_activity for user in map(tx.users.get, ("ann", "bob")) if user])
+    assert people == [late, late]
+    row = await store.read(lambda tx: tx.servers.get(lab.id))
+    assert row is not None
+    assert row.revision == 0
+
+
+async def test_a_deleted_server_takes_its_tokens_client_and_routes_and_tells(store: SqlStore, clock: FakeClock) -> None:
+    now = clock.now()
+    ann, bob = await add(store, clock, "ann", "bob")
+
+    def write(tx: Tx) -> None:
+        for server in (ann, bob):
+            mark = str(server.user_name).encode()
+            tx.oauth.put_client(client(f"server-{server.id}", server_id=server.id))
+            tx.tokens.add(token(now, user_id=server.user_id, server_id=server.id), mark + b"own")
+            tx.tokens.add(token(now, user_id=bob.user_id, client_id=f"server-{server.id}"), mark + b"visitor")
+            tx.routes.set(StoredRoute(spec=f"/user/{server.user_name}/", target="http://x", server_id=server.id), now)
+
+    await store.write(write)
+    before = await store.read(lambda tx: tx.notices.last())
+    await store.write(lambda tx: tx.servers.delete(ann.id))
+    told = await store.read(lambda tx: tx.notices.after(before, tuple(Topic)))
+    assert told is not None
+    assert {(n.topic, n.key) for n in told} == {
+        (Topic.TOKEN, b"annown".hex()),
+        (Topic.TOKEN, b"annvisitor".hex()),
+        (Topic.ROUTE, "/user/ann/"),
+        (Topic.SERVER, str(ann.id)),
+    }
+    assert await store.read(lambda tx: [tx.oauth.client(f"server-{s.id}") is None for s in (ann, bob)]) == [True, False]
+    assert await store.read(lambda tx: [route.spec for route in tx.routes.all()[1]]) == ["/user/bob/"]
+    assert await store.write(lambda tx: tx.tokens.delete_of_server(bob.id, at=now)) == 2
+
+
+async def test_administrators_page_through_servers(store: SqlStore, clock: FakeClock) -> None:
+    carl, ann, bob = await add(store, clock, "carl", "ann", "bob")
+    await store.write(lambda tx: tx.servers.add(ann.user_id, ServerName("bobsled"), now=clock.now()))
+    await save(store, bob, phase=Phase.READY)
+    page = await store.read(lambda tx: tx.servers.page(1, 2))
+    assert ([server.full_name for server in page.items], page.total) == (["ann/bobsled", "bob/"], 4)
+    page = await store.read(lambda tx: tx.servers.page(0, 9, search="BOB"))
+    assert ([server.full_name for server in page.items], page.total) == (["ann/bobsled", "bob/"], 2)
+    page = await store.read(lambda tx: tx.servers.page(0, 9, search="bob", phases=(Phase.READY, Phase.FAILED)))
+    assert ([server.full_name for server in page.items], page.total) == (["bob/"], 1)
+    assert carl.full_name == "carl/"
