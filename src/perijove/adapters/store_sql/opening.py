@@ -1,12 +1,12 @@
 """Open a store by its URL."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from perijove.adapters.store_sql.open_postgres import open_postgres
 from perijove.adapters.store_sql.open_sqlite import open_sqlite
 from perijove.adapters.store_sql.store import SqlStore
 from perijove.domain.errors import SettingsError
@@ -23,13 +23,24 @@ async def open_store(url: str, *, pool_size: int, clock: Clock, exclusive: bool 
     keep others out; a command that works beside a hub says False. Raises SettingsError, DatabaseUnavailableError.
     """
     parsed = _parsed(url)
-    opened = (
-        open_sqlite(parsed, clock, exclusive=exclusive)
-        if parsed.get_backend_name() == "sqlite"
-        else open_postgres(parsed, clock, pool_size=pool_size)
-    )
+    if parsed.get_backend_name() == "sqlite":
+        opened = open_sqlite(parsed, clock, exclusive=exclusive)
+    else:
+        opened = _postgres()(parsed, clock, pool_size=pool_size)
     async with opened as store:
         yield store
+
+
+def _postgres() -> Callable[..., AbstractAsyncContextManager[SqlStore]]:
+    """Loaded only where it is used, because its driver is an extra of ours."""
+    try:
+        module = import_module("perijove.adapters.store_sql.open_postgres")
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"PostgreSQL needs the Python package {error.name}.", 'Install it: pip install "perijove[postgresql]".') from None
+    except ImportError as error:
+        raise SettingsError(f"The PostgreSQL driver cannot be loaded: {error}.", 'Install it: pip install "perijove[postgresql]".') from None
+    opener: Callable[..., AbstractAsyncContextManager[SqlStore]] = module.open_postgres
+    return opener
 
 
 def _parsed(url: str) -> URL:
