@@ -73,7 +73,9 @@ def _find(section: str, use: str, problems: Problems) -> Any:
                 return None
             plugin = next(iter(points)).load()
     except (ImportError, AttributeError) as error:
-        problems.add(place, f"{use!r} cannot be loaded: {error}", "Install the package it belongs to in the hub's own environment, or correct the name.")
+        problems.add(
+            place, f"{use!r} cannot be loaded: {error}", "Install the package it belongs to in the hub's own environment, or correct the name."
+        )
         return None
     if not (isinstance(getattr(plugin, "Config", None), type) and issubclass(plugin.Config, Struct) and callable(getattr(plugin, "open", None))):
         problems.add(place, f"{use!r} is not a {section} plugin: it needs a Config (a msgspec Struct) and open()", "Its author can mend it.")

@@ -241,7 +241,9 @@ async def _announce(loaded: Loaded, hub: Hub, ready: asyncio.Event) -> None:
 def _warn(loaded: Loaded) -> None:
     exposed = parse_listen(loaded.settings.proxy.listen).exposed
     if exposed and not loaded.settings.proxy.tls_cert and not loaded.settings.hub.public_url.startswith("https:"):
-        click.secho("Warning: people reach this hub without TLS. Set tls_cert and tls_key in [proxy], or put a TLS proxy before it.", fg="yellow", err=True)
+        click.secho(
+            "Warning: people reach this hub without TLS. Set tls_cert and tls_key in [proxy], or put a TLS proxy before it.", fg="yellow", err=True
+        )
     if os.geteuid() == 0 and not exposed:
         click.secho(
             "Running as root, on this machine's loopback address only. People's servers run under Unix accounts of their own, never as root.",

@@ -55,7 +55,6 @@ def context(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) ->
     if request.session.testsfailed > failed:
         for number, page in enumerate(with_cookies.pages):
             page.screenshot(path=tmp_path / f"page{number}.png")
-            print(f"{page.url}: see {tmp_path}/page{number}.png")
     with_cookies.close()
 
 

@@ -167,7 +167,10 @@ def _stop_servers(running: Running) -> None:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if int(entry.name) not in {os.getpid(), running.process.pid} and mark in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes():
+                if (
+                    int(entry.name) not in {os.getpid(), running.process.pid}
+                    and mark in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                ):
                     os.kill(int(entry.name), signal.SIGKILL)
             except OSError:
                 continue

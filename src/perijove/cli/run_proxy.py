@@ -2,8 +2,8 @@
 
 from perijove.config.listen import parse_listen
 from perijove.config.load import Loaded
-from perijove.proxy.supervisor import run
 from perijove.proxy.settings import ProxySettings
+from perijove.proxy.supervisor import run
 from perijove.runtime import keys_of, proxy_token
 
 

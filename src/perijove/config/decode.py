@@ -72,7 +72,15 @@ def _kind_of(value: Any) -> str:
     return {bool: "a boolean", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}.get(type(value), "something else")
 
 
-_WORDS = {"`str`": "text", "`int`": "a whole number", "`float`": "a number", "`bool`": "true or false", "`array`": "a list", "`object`": "a table", "`null`": "nothing"}
+_WORDS = {
+    "`str`": "text",
+    "`int`": "a whole number",
+    "`float`": "a number",
+    "`bool`": "true or false",
+    "`array`": "a list",
+    "`object`": "a table",
+    "`null`": "nothing",
+}
 
 
 def _words(error: ValueError) -> str:

@@ -35,7 +35,9 @@ def _addresses(settings: Settings, problems: Problems) -> None:
             except ValueError as error:
                 problems.add(place, str(error))
     if not (hub.base_url.startswith("/") and hub.base_url.endswith("/")) or "//" in hub.base_url:
-        problems.add(("hub", "base_url"), f"{hub.base_url!r} must begin and end with one slash", f"Did you mean {'/' + hub.base_url.strip('/') + '/'!r}?")
+        problems.add(
+            ("hub", "base_url"), f"{hub.base_url!r} must begin and end with one slash", f"Did you mean {'/' + hub.base_url.strip('/') + '/'!r}?"
+        )
     for place, url in ((("hub", "public_url"), hub.public_url), (("hub", "connect_url"), hub.connect_url)):
         parts = urlsplit(url)
         if url and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query):

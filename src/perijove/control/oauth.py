@@ -70,7 +70,9 @@ async def find_client(hub: Hub, client_id: str, redirect_uri: str) -> OAuthClien
     """
     client = await hub.store.read(lambda tx: tx.oauth.client(client_id))
     if client is None:
-        raise BadInputError("Invalid client_id parameter value.", "The server that sent you here is not known any more. Start it again from the home page.")
+        raise BadInputError(
+            "Invalid client_id parameter value.", "The server that sent you here is not known any more. Start it again from the home page."
+        )
     if redirect_uri and redirect_uri != client.redirect_uri:
         raise BadInputError("Mismatching redirect URI.", "The server or service that sent you here is not set up as the hub expects; tell its owner.")
     return client
@@ -103,7 +105,11 @@ async def consider(hub: Hub, identity: Identity, session_id: str, request: Autho
 
 def _may_open(identity: Identity, server: Server | None, service: Service | None) -> Verdict:
     if server is not None:
-        return may(identity, "access:servers", server_resource(server.user_name, server.name, identity.groups if server.user_name == identity.name else frozenset()))
+        return may(
+            identity,
+            "access:servers",
+            server_resource(server.user_name, server.name, identity.groups if server.user_name == identity.name else frozenset()),
+        )
     if service is not None:
         return may(identity, "access:services", service_resource(service.name))
     raise ForbiddenError("What this sign-in is for is not there any more.", "Start again from the home page.")
@@ -186,7 +192,11 @@ async def exchange(hub: Hub, *, client_id: str, client_secret: str, code: str, r
         if client is None or not hmac.compare_digest(client.secret, hash_secret(client_secret)):
             return OAuthError("invalid_client", "the client is unknown or its secret is wrong", 401)
         found = tx.oauth.take_code(hash_secret(code))
-        problem = _problem(found, client, redirect_uri, code_verifier) if found is not None and found.expires_at > now else "the code is unknown, used or expired"
+        problem = (
+            _problem(found, client, redirect_uri, code_verifier)
+            if found is not None and found.expires_at > now
+            else "the code is unknown, used or expired"
+        )
         if found is None or problem:
             return OAuthError("invalid_grant", problem)  # returned, not raised: the code stays used
         user = tx.users.by_id(found.user_id)

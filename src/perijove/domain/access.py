@@ -196,11 +196,7 @@ def may_change_admin(identity: Identity, name: str, *, is_admin: bool, becomes_a
     on = user_resource(name)
     if identity.admin or not (is_admin or becomes_admin):
         return Verdict(True, False, identity, (), on)
-    rule = (
-        "Only administrators may change an administrator."
-        if is_admin
-        else "Only administrators may make somebody an administrator."
-    )
+    rule = "Only administrators may change an administrator." if is_admin else "Only administrators may make somebody an administrator."
     return Verdict(False, False, identity, (), on, rule)
 
 
@@ -244,9 +240,7 @@ def _allowed(identity: Identity, needed: tuple[str, ...], on: Resource, who: str
 
 
 def _denied(identity: Identity, needed: tuple[str, ...], on: Resource, who: str) -> str:
-    parts = [
-        f"holds {name} only for {_reach(reach)}, not for {on}" for name in needed if (reach := identity.scopes.filter_for(name))
-    ]
+    parts = [f"holds {name} only for {_reach(reach)}, not for {on}" for name in needed if (reach := identity.scopes.filter_for(name))]
     why = "; ".join(parts) or f"holds {'none of ' if len(needed) > 1 else 'no '}{', '.join(needed)}"
     text = f"Denied to {who}: {why}."
     origin = identity.provenance

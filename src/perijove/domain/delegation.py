@@ -30,9 +30,7 @@ def token_scopes(
     return _carried(catalog, texts, owner, client).intersection(owner_scopes, memberships)
 
 
-def undecided_users(
-    catalog: Catalog, texts: Collection[str], owner: Owner, owner_scopes: Scopes, client: Client = API_CLIENT
-) -> frozenset[str]:
+def undecided_users(catalog: Catalog, texts: Collection[str], owner: Owner, owner_scopes: Scopes, client: Client = API_CLIENT) -> frozenset[str]:
     """The users whose groups `token_scopes` and `excess_scopes` must know: nearly always none."""
     return frozenset() if INHERIT in texts else _carried(catalog, texts, owner, client).undecided(owner_scopes)
 

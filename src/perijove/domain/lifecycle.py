@@ -8,9 +8,14 @@ database transaction: the new phase, the bookkeeping effects (token, route: rows
 notice commit together or not at all. Only then the new phase's activity begins. So a hub that dies leaves a row that says
 which activity was under way, and every activity can be run again from the row:
 
+* QUEUED: nothing exists yet, and whichever replica looks next lets it through;
 * STARTING: the spawner is given its last checkpoint and picks up what exists, or starts anew;
-* WAITING, ROUTING, READY, UNKNOWN: the server is polled, and goes on or is cleaned up;
+* WAITING, ROUTING: LOST makes them UNKNOWN; the server is polled, and goes on or is cleaned up;
+* READY: needs nobody; it is polled with all the others;
 * STOPPING: stopping what is already gone succeeds.
+
+Invariants, which the tests walk the table for: a token is valid from ADMIT until the server is known to be gone; a route
+stands only while a server may be behind it; whatever may exist outside the database is stopped before the phase is idle.
 
 An illegal pair raises `IllegalTransitionError` and changes nothing. The diagram in the docs is generated from `TABLE`.
 """
@@ -21,7 +26,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from perijove.domain.errors import PerijoveError
-from perijove.domain.server import Desired, Phase, Server
+from perijove.domain.server import Phase, Server
 
 
 class Event(Enum):
@@ -32,7 +37,7 @@ class Event(Enum):
     ADMIT = "admit"
     """The limits let a queued start through."""
     CHECKPOINT = "checkpoint"
-    """The spawner yielded state that must survive."""
+    """The spawner yielded state that must survive; also if a wish to stop overtook it, for what exists must be found again."""
     UP = "up"
     """The spawner says the process is up, at an address."""
     ANSWERED = "answered"
@@ -40,15 +45,17 @@ class Event(Enum):
     ROUTED = "routed"
     """Every live proxy knows the route."""
     MOVED = "moved"
-    """A poll found the server at another address (a requeued job)."""
+    """A poll found it running at another address (a requeued job). It is asked anew whether it answers."""
+    REQUEUED = "requeued"
+    """A poll found that it exists, but does not run any more or yet (a requeued job that waits for a node)."""
     BROKE = "broke"
     """The attempt failed or ran out of time."""
     DIED = "died"
     """A poll found that the server has ended."""
     LOST = "lost"
-    """The replica that worked on it is gone; what is true must be found out."""
+    """The replica that worked on it is gone and another takes over; what is true must be found out."""
     FOUND = "found"
-    """A poll after LOST found it running."""
+    """A poll of an unknown server found it running."""
     GONE = "gone"
     """Stopped, as wished."""
     GONE_FAILED = "gone_failed"
@@ -98,30 +105,28 @@ TABLE: Mapping[tuple[Phase, Event], Step] = MappingProxyType(
         (_P.FAILED, _E.ASK_STOP): (_P.STOPPED, ()),
         (_P.QUEUED, _E.ADMIT): (_P.STARTING, (_F.ISSUE_TOKEN,)),
         (_P.QUEUED, _E.ASK_STOP): (_P.STOPPED, ()),
-        (_P.QUEUED, _E.LOST): (_P.QUEUED, ()),
         (_P.STARTING, _E.CHECKPOINT): (_P.STARTING, ()),
         (_P.STARTING, _E.UP): (_P.WAITING, ()),
         (_P.STARTING, _E.BROKE): (_P.STOPPING, ()),
         (_P.STARTING, _E.ASK_STOP): (_P.STOPPING, ()),
         (_P.STARTING, _E.LOST): (_P.STARTING, ()),
         (_P.WAITING, _E.ANSWERED): (_P.ROUTING, (_F.ADD_ROUTE,)),
-        (_P.WAITING, _E.BROKE): (_P.STOPPING, ()),
-        (_P.WAITING, _E.DIED): (_P.STOPPING, ()),
-        (_P.WAITING, _E.ASK_STOP): (_P.STOPPING, ()),
+        (_P.WAITING, _E.BROKE): (_P.STOPPING, (_F.REMOVE_ROUTE,)),
+        (_P.WAITING, _E.DIED): (_P.STOPPING, (_F.REMOVE_ROUTE,)),
+        (_P.WAITING, _E.ASK_STOP): (_P.STOPPING, (_F.REMOVE_ROUTE,)),
         (_P.WAITING, _E.LOST): (_P.UNKNOWN, ()),
         (_P.ROUTING, _E.ROUTED): (_P.READY, ()),
-        (_P.ROUTING, _E.BROKE): (_P.STOPPING, (_F.REMOVE_ROUTE,)),
-        (_P.ROUTING, _E.DIED): (_P.STOPPING, (_F.REMOVE_ROUTE,)),
         (_P.ROUTING, _E.ASK_STOP): (_P.STOPPING, (_F.REMOVE_ROUTE,)),
         (_P.ROUTING, _E.LOST): (_P.UNKNOWN, ()),
         (_P.READY, _E.ASK_STOP): (_P.STOPPING, (_F.REMOVE_ROUTE,)),
         (_P.READY, _E.DIED): (_P.STOPPING, (_F.REMOVE_ROUTE,)),
-        (_P.READY, _E.MOVED): (_P.ROUTING, (_F.ADD_ROUTE,)),
-        (_P.READY, _E.LOST): (_P.UNKNOWN, ()),
+        (_P.READY, _E.MOVED): (_P.WAITING, (_F.REMOVE_ROUTE,)),
+        (_P.READY, _E.REQUEUED): (_P.UNKNOWN, (_F.REMOVE_ROUTE,)),
         (_P.UNKNOWN, _E.FOUND): (_P.WAITING, ()),
         (_P.UNKNOWN, _E.DIED): (_P.STOPPING, (_F.REMOVE_ROUTE,)),
         (_P.UNKNOWN, _E.ASK_STOP): (_P.STOPPING, (_F.REMOVE_ROUTE,)),
         (_P.UNKNOWN, _E.LOST): (_P.UNKNOWN, ()),
+        (_P.STOPPING, _E.CHECKPOINT): (_P.STOPPING, ()),
         (_P.STOPPING, _E.GONE): (_P.STOPPED, (_F.REMOVE_ROUTE, _F.REVOKE_TOKEN)),
         (_P.STOPPING, _E.GONE_FAILED): (_P.FAILED, (_F.REMOVE_ROUTE, _F.REVOKE_TOKEN)),
         (_P.STOPPING, _E.GONE_AGAIN): (_P.QUEUED, (_F.REMOVE_ROUTE, _F.REVOKE_TOKEN)),
@@ -157,14 +162,3 @@ def step(phase: Phase, event: Event) -> Step:
 def can(phase: Phase, event: Event) -> bool:
     """Whether the table has the pair."""
     return (phase, event) in TABLE
-
-
-def gone_event(server: Server) -> Event:
-    """Which of the three ends of STOPPING is due: wanted again, failed, or simply stopped.
-
-    A failure wins over a standing wish to run, so that a server that dies at each start is not started for ever; asking
-    for a start while it stops clears the failure (see control/ask.py) and so starts it again.
-    """
-    if server.failure is not None:
-        return Event.GONE_FAILED
-    return Event.GONE_AGAIN if server.desired is Desired.RUNNING else Event.GONE

@@ -151,13 +151,9 @@ def _declaration_mistakes(catalog: Catalog, index: int, entry: RoleDeclaration, 
     if entry.name == ADMIN_ROLE:
         default = DEFAULT_ROLES[ADMIN_ROLE]
         if entry.scopes is not None and set(entry.scopes) != set(default.scopes):
-            yield RoleMistake(
-                ("roles", index, "scopes"), "The scopes of the role 'admin' cannot be changed: declare a role of another name."
-            )
+            yield RoleMistake(("roles", index, "scopes"), "The scopes of the role 'admin' cannot be changed: declare a role of another name.")
         if entry.description is not None and entry.description != default.description:
-            yield RoleMistake(
-                ("roles", index, "description"), "The description of the role 'admin' cannot be changed: leave it out."
-            )
+            yield RoleMistake(("roles", index, "description"), "The description of the role 'admin' cannot be changed: leave it out.")
 
 
 def _scope_mistakes(catalog: Catalog, path: tuple[str | int, ...], texts: Sequence[str]) -> list[RoleMistake]:

@@ -28,19 +28,32 @@ class Metrics:
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
         self.request_duration = Histogram(
-            f"{prefix}request_duration_seconds", "Time a request took, by method, handler and status", ["method", "handler", "code"], registry=registry
+            f"{prefix}request_duration_seconds",
+            "Time a request took, by method, handler and status",
+            ["method", "handler", "code"],
+            registry=registry,
         )
         self.spawn_duration = Histogram(
-            f"{prefix}server_spawn_duration_seconds", "Time from the wish to a ready or failed server", ["status", "reason"], buckets=_SPAWN_BUCKETS, registry=registry
+            f"{prefix}server_spawn_duration_seconds",
+            "Time from the wish to a ready or failed server",
+            ["status", "reason"],
+            buckets=_SPAWN_BUCKETS,
+            registry=registry,
         )
-        self.stop_duration = Histogram(f"{prefix}server_stop_seconds", "Time a server took to stop", ["status"], buckets=_STOP_BUCKETS, registry=registry)
+        self.stop_duration = Histogram(
+            f"{prefix}server_stop_seconds", "Time a server took to stop", ["status"], buckets=_STOP_BUCKETS, registry=registry
+        )
         self.running_servers = Gauge(f"{prefix}running_servers", "Servers that are ready", registry=registry)
         self.queued_servers = Gauge(f"{prefix}queued_servers", "Servers that wait for a place", registry=registry)
         self.total_users = Gauge(f"{prefix}total_users", "Users known to the hub", registry=registry)
         self.active_users = Gauge(f"{prefix}active_users", "Users active within a period", ["period"], registry=registry)
         self.login_duration = Histogram(f"{prefix}login_duration_seconds", "Time a sign-in took", ["status"], registry=registry)
-        self.poll_duration = Histogram(f"{prefix}server_poll_duration_seconds", "Time one look after running servers took", ["status"], registry=registry)
-        self.loop_interval = Histogram(f"{prefix}event_loop_interval_seconds", "Time between turns of the event loop that were due every 50 ms", registry=registry)
+        self.poll_duration = Histogram(
+            f"{prefix}server_poll_duration_seconds", "Time one look after running servers took", ["status"], registry=registry
+        )
+        self.loop_interval = Histogram(
+            f"{prefix}event_loop_interval_seconds", "Time between turns of the event loop that were due every 50 ms", registry=registry
+        )
         self.transitions = Counter(f"{prefix}server_transitions_total", "Moves of servers, by phase reached", ["phase"], registry=registry)
         self.audit_events = Counter(f"{prefix}audit_events_total", "Audit events, by action and outcome", ["action", "outcome"], registry=registry)
         self._request_children: dict[tuple[str, str, int], Histogram] = {}

@@ -16,7 +16,10 @@ from perijove.domain.server import JsonObject
 from perijove.ports.plugin import PluginContext
 from perijove.ports.spawner import Address, Checkpoint, Exited, Handle, Progress, Running, StartEvent, StartRequest, Status
 
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-JupyterHub-Version: 6.1.1\r\nContent-Length: 19\r\nConnection: %s\r\n\r\n" + b'{"version": "null"}'
+_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-JupyterHub-Version: 6.1.1\r\n"
+    b'Content-Length: 19\r\nConnection: %s\r\n\r\n{"version": "null"}'
+)
 
 
 class NullSpawner:
@@ -58,10 +61,10 @@ class NullSpawner:
     async def stop(self, handle: Handle, grace_s: float) -> None:
         """Nothing was started."""
 
-    async def log_tail(self, handle: Handle, max_bytes: int) -> str:
+    async def log_tail(self, handle: Handle, max_bytes: int) -> str:  # noqa: ARG002 - the port's names
         return ""
 
-    def option_fields(self, user_name: str) -> Sequence[OptionField]:
+    def option_fields(self, user_name: str) -> Sequence[OptionField]:  # noqa: ARG002 - the port's names
         return ()
 
     def check_options(self, options: Mapping[str, Any]) -> JsonObject:

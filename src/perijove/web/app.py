@@ -66,7 +66,7 @@ class App:
             if not inside:
                 return self._outside(call)
             if match.route is None:
-                return self._no_route(call, match, wants, api=api)
+                return self._no_route(call, match, api=api)
             await identify(call, match.route.access)
             return await match.route.handler(call)
         except NotSignedInError as error:
@@ -75,9 +75,11 @@ class App:
             return await failure(call, error, wants)
         except PerijoveError as error:
             return await failure(call, error, wants)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the last resort: whoever asks gets an answer, the log the cause
             _log.exception("request failed", method=call.request.method, path=path)
-            broken = PerijoveError("Something went wrong inside the hub.", f"An administrator finds the cause in the hub's log under request {call.request_id}.")
+            broken = PerijoveError(
+                "Something went wrong inside the hub.", f"An administrator finds the cause in the hub's log under request {call.request_id}."
+            )
             return await failure(call, broken, wants)
 
     def _outside(self, call: Call) -> Response:
@@ -88,7 +90,7 @@ class App:
         target = self._surface.prefix + rest
         return RedirectResponse(f"{target}?{url.query}" if url.query else target, 302)
 
-    def _no_route(self, call: Call, match: Match[Call, Response], wants: Wants, *, api: bool) -> Response:
+    def _no_route(self, call: Call, match: Match[Call, Response], *, api: bool) -> Response:
         if match.allowed:
             methods = ", ".join(sorted({*match.allowed, "OPTIONS"}))
             if call.request.method == "OPTIONS":

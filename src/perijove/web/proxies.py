@@ -26,7 +26,9 @@ _encode = msgspec.json.Encoder().encode
 async def snapshot(call: Call) -> Response:
     store = call.surface.hub.store
     revision, routes = await store.read(lambda tx: tx.routes.all())
-    return json_response(Snapshot(epoch=store.epoch, revision=revision, routes=tuple(FeedRoute(spec=r.spec, target=r.target, data=dict(r.data)) for r in routes)))
+    return json_response(
+        Snapshot(epoch=store.epoch, revision=revision, routes=tuple(FeedRoute(spec=r.spec, target=r.target, data=dict(r.data)) for r in routes))
+    )
 
 
 async def changes(call: Call) -> Response:
@@ -51,7 +53,7 @@ async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
         try:
             yield _line(revision, ())
             while not call.surface.ending.is_set():
-                pending = pending or asyncio.ensure_future(anext(batches))
+                pending = pending or asyncio.ensure_future(anext(batches))  # noqa: TID251 - awaited or cancelled below
                 done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_S)
                 if not done:
                     yield _line(revision, ())

@@ -37,15 +37,15 @@ async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: 
         backlog=2048,
     )
     server = _Server(config)
-    serving = asyncio.create_task(server.serve(), name="http")
+    serving = asyncio.create_task(server.serve(), name="http")  # noqa: TID251 - awaited below, whatever happens
     try:
-        while not server.started and not serving.done():
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells nobody when it listens
             await asyncio.sleep(0.01)
         if serving.done():
             serving.result()
             raise OSError(f"cannot listen on {host}:{port}: the address is taken or not this machine's")
         ready.set()
-        stopping = asyncio.create_task(stop.wait(), name="http-stop")
+        stopping = asyncio.create_task(stop.wait(), name="http-stop")  # noqa: TID251 - cancelled two lines below
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
     finally:

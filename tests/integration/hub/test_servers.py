@@ -89,7 +89,9 @@ async def _kernel_goes_on(running: Running, ada: Person) -> None:
     page = ada.http.get(f"{running.url}/user/ada/lab")
     assert page.status_code == 200
     token = ada.http.cookies.get("_xsrf", path="/user/ada/")
-    kernel = ada.http.post(f"{running.url}/user/ada/api/kernels", json={"name": "python3"}, headers={"X-XSRFToken": token or "", "accept": "application/json"})
+    kernel = ada.http.post(
+        f"{running.url}/user/ada/api/kernels", json={"name": "python3"}, headers={"X-XSRFToken": token or "", "accept": "application/json"}
+    )
     assert kernel.status_code == 201, kernel.text
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in ada.http.cookies.jar if cookie.path in {"/", "/user/ada/"})
     url = f"{running.url.replace('http', 'ws')}/user/ada/api/kernels/{kernel.json()['id']}/channels"
@@ -159,6 +161,8 @@ def test_a_start_that_fails_shows_the_cause_and_the_log(tmp_path: Path) -> None:
         ada = Person(running.url)
         ada.sign_in("ada")
         ada.submit("/hub/home", "/hub/spawn/ada")
-        page = until(lambda: (text := ada.get("/hub/spawn-pending/ada").text) and "no module named kittens" in text and text, what="the log on the page")
+        page = until(
+            lambda: (text := ada.get("/hub/spawn-pending/ada").text) and "no module named kittens" in text and text, what="the log on the page"
+        )
         assert "7" in str(page)
         ada.close()

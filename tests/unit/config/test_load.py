@@ -83,7 +83,9 @@ def test_secrets_come_from_environment_and_files(tmp_path: Path) -> None:
 
 
 def test_a_section_that_is_broken_does_not_hide_mistakes_in_others() -> None:
-    found = "\n".join(mistakes('[limits]\nstart_timeout = []\n[hub]\nbase_url = "x"\n[[services]]\nname = "a"\nbad = 1\n[[roles]]\nname = "r"\nservices = ["a"]'))
+    found = "\n".join(
+        mistakes('[limits]\nstart_timeout = []\n[hub]\nbase_url = "x"\n[[services]]\nname = "a"\nbad = 1\n[[roles]]\nname = "r"\nservices = ["a"]')
+    )
     assert "limits.start_timeout" in found
     assert "hub.base_url" in found
     assert "roles" not in found  # the service is there, only its section is broken

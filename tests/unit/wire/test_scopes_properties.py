@@ -54,11 +54,7 @@ def meaning(scopes: Scopes) -> Meaning:
         if scopes.allows(name):
             found.add((name, "all"))
         found |= {(name, "user", user) for user, groups in GROUPS_OF.items() if scopes.allows(name, user=user, groups=groups)}
-        found |= {
-            (name, "server", user, server)
-            for user, server in SERVERS
-            if scopes.allows(name, user=user, server=server, groups=GROUPS_OF[user])
-        }
+        found |= {(name, "server", user, server) for user, server in SERVERS if scopes.allows(name, user=user, server=server, groups=GROUPS_OF[user])}
         found |= {(name, "group", group) for group in ("staff", "tas") if scopes.allows(name, group=group)}
         if scopes.allows(name, service="forum"):
             found.add((name, "service", "forum"))

@@ -90,7 +90,13 @@ def _shown_servers(person: Person, surface: Surface, scopes: Scopes, groups: fro
 
 
 def group_model(group: Group, scopes: Scopes) -> dict[str, Any]:
-    everything = {"kind": "group", "name": group.name, "roles": sorted(group.roles), "users": sorted(group.users), "properties": dict(group.properties)}
+    everything = {
+        "kind": "group",
+        "name": group.name,
+        "roles": sorted(group.roles),
+        "users": sorted(group.users),
+        "properties": dict(group.properties),
+    }
     return _limited(everything, scopes, group_resource(group.name))
 
 

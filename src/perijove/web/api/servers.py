@@ -131,7 +131,9 @@ async def watch(call: Call) -> Response:
     server = await get_server(call.surface.hub, user, name)
     if server.phase in {Phase.STOPPED, Phase.STOPPING}:
         raise BadInputError(f"{server.full_name} is not starting.", "Start it first.")
-    return StreamingResponse(event_lines(call, server), media_type="text/event-stream", headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
+    return StreamingResponse(
+        event_lines(call, server), media_type="text/event-stream", headers={"cache-control": "no-cache", "x-accel-buffering": "no"}
+    )
 
 
 def _routes(path: str) -> tuple[Route[Call, Response], ...]:

@@ -41,7 +41,9 @@ async def add_token(call: Call) -> Response:
     if body.scopes is not None and body.roles:
         raise BadInputError("Give scopes or roles, not both.")
     scopes = await grantable(hub, name, call.who, scopes=body.scopes, roles=body.roles)
-    note = body.note or ("Requested via api" if call.who.kind == "user" and call.who.name == name else f"Requested via api by {call.who.kind} {call.who.name}")
+    note = body.note or (
+        "Requested via api" if call.who.kind == "user" and call.who.name == name else f"Requested via api by {call.who.kind} {call.who.name}"
+    )
     made = await make_token(hub, name, scopes=scopes, note=note, expires_in_s=body.expires_in, actor=call.who)
     (model,) = await _models(call, name, [made.token])
     return json_response(model | {"token": made.text}, 201, {"cache-control": "no-store"})

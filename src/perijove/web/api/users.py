@@ -82,7 +82,9 @@ async def add_users(call: Call) -> Response:
     if body.admin:
         may_change_admin(call.who, "", is_admin=False, becomes_admin=True).enforce()
     added = await add_people(call.surface.hub, body.usernames, admin=body.admin, actor=call.actor)
-    people = [await get_person(call.surface.hub, user.name) for user in added] if len(added) == 1 else await _people(call, [user.name for user in added])
+    people = (
+        [await get_person(call.surface.hub, user.name) for user in added] if len(added) == 1 else await _people(call, [user.name for user in added])
+    )
     return json_response([user_model(person, call.surface, call.who.scopes) for person in people], 201)
 
 
@@ -171,5 +173,12 @@ ROUTES: tuple[Route[Call, Response], ...] = (
     Route(method="POST", path="/api/users/{name}", handler=add_user, access=Access.API, summary="Add a user", scopes=("admin:users",)),
     Route(method="PATCH", path="/api/users/{name}", handler=patch_user, access=Access.API, summary="Change a user", scopes=("admin:users",)),
     Route(method="DELETE", path="/api/users/{name}", handler=delete_user, access=Access.API, summary="Delete a user", scopes=("delete:users",)),
-    Route(method="POST", path="/api/users/{name}/activity", handler=post_activity, access=Access.API, summary="Report activity", scopes=("users:activity",)),
+    Route(
+        method="POST",
+        path="/api/users/{name}/activity",
+        handler=post_activity,
+        access=Access.API,
+        summary="Report activity",
+        scopes=("users:activity",),
+    ),
 )

@@ -13,7 +13,9 @@ from perijove.wire.scopes import Catalog
 async def authorize_page(call: Call, grant: Authorization) -> Response:
     catalog = Catalog(call.surface.hub.custom_scopes)
     target = urlsplit(grant.redirect_uri)
-    what = f"{grant.server.user_name}'s server" if grant.server else f"the service {grant.service.name}" if grant.service else grant.client.description
+    what = (
+        f"{grant.server.user_name}'s server" if grant.server else f"the service {grant.service.name}" if grant.service else grant.client.description
+    )
     return await page(
         call,
         "authorize.html",

@@ -30,7 +30,11 @@ async def home(call: Call) -> Response:
     target = await target_of(call, "read:servers")
     person, user = target.person, target.person.user
     named = [
-        {"server": server, "url": server_prefix(call.surface.base_url, user.name, server.name), "path": f"{user_segment(user.name)}/{quote(server.name, safe='@~')}"}
+        {
+            "server": server,
+            "url": server_prefix(call.surface.base_url, user.name, server.name),
+            "path": f"{user_segment(user.name)}/{quote(server.name, safe='@~')}",
+        }
         for server in person.servers
         if server.name
     ]

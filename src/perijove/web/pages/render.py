@@ -8,12 +8,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from starlette.responses import HTMLResponse, Response
 
 from perijove.control.groups import list_services
-from perijove.domain.access import service_resource
 from perijove.domain.access import may as may_do
+from perijove.domain.access import service_resource
 from perijove.domain.errors import NotFoundError
 from perijove.web.call import Call
 
@@ -25,9 +26,10 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _ago(moment: datetime) -> str:
+@pass_context
+def _ago(context: Context, moment: datetime) -> str:
     """ "5 minutes ago", "in 3 days"."""
-    seconds = (datetime.now(UTC) - moment).total_seconds()
+    seconds = (context["now"] - moment).total_seconds()
     ahead, seconds = seconds < 0, abs(seconds)
     if seconds < 60:
         return "in a moment" if ahead else "just now"
@@ -47,9 +49,7 @@ def static_hash(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("perijove.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(loader=PackageLoader("perijove.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"iso": _iso, "ago": _ago}
     return environment
 
@@ -62,6 +62,7 @@ async def page(call: Call, template: str, *, status: int = 200, form_action: str
         "prefix": surface.prefix,
         "xsrf": call.page_token,
         "here": "",
+        "now": surface.hub.clock.now(),
         "notice": "",
         "problem": None,
         "services": await _menu(call),
@@ -69,7 +70,11 @@ async def page(call: Call, template: str, *, status: int = 200, form_action: str
         "static": lambda name: f"{surface.prefix}static/{name}?v={static_hash(name)}",
     }
     text = _environment().get_template(template).render(common | values)
-    response = HTMLResponse(text, status, headers={"content-security-policy": POLICY.format(form=form_action), "cache-control": "no-store", "referrer-policy": "same-origin"})
+    response = HTMLResponse(
+        text,
+        status,
+        headers={"content-security-policy": POLICY.format(form=form_action), "cache-control": "no-store", "referrer-policy": "same-origin"},
+    )
     call.keep_visit(response)
     return response
 

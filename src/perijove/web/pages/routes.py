@@ -37,7 +37,10 @@ ROUTES: tuple[Route[Call, Response], ...] = (
     *_per_server("/spawn", _post, spawn.start),
     *_per_server("/spawn-pending", _get, spawn.pending),
     *_per_server("/spawn-events", _get, spawn.events),
-    *(Route(method=method, path="/user/{rest:path}", handler=spawn.at_server, access=Access.READ) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
+    *(
+        Route(method=method, path="/user/{rest:path}", handler=spawn.at_server, access=Access.READ)
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+    ),
     _get("/user-redirect/{rest:path}", spawn.user_redirect),
     _get("/login", sign_in.show, Access.VISIT),
     _post("/login", sign_in.submit, Access.VISIT),

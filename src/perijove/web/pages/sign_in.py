@@ -30,9 +30,7 @@ class _Kept(msgspec.Struct):
 
 
 def _request(call: Call) -> SignInRequest:
-    return SignInRequest(
-        callback_url=f"{call.public_origin}{call.surface.prefix}callback", address=call.address, headers=dict(call.request.headers)
-    )
+    return SignInRequest(callback_url=f"{call.public_origin}{call.surface.prefix}callback", address=call.address, headers=dict(call.request.headers))
 
 
 async def show(call: Call) -> Response:

@@ -55,13 +55,9 @@ class Filter(Struct, frozen=True, kw_only=True):
         if other.all:
             return self
         return Filter(
-            users=self.users & other.users
-            | _members(self.users, other.groups, memberships)
-            | _members(other.users, self.groups, memberships),
+            users=self.users & other.users | _members(self.users, other.groups, memberships) | _members(other.users, self.groups, memberships),
             groups=self.groups & other.groups,
-            servers=self.servers & other.servers
-            | _owned(self.servers, other, memberships)
-            | _owned(other.servers, self, memberships),
+            servers=self.servers & other.servers | _owned(self.servers, other, memberships) | _owned(other.servers, self, memberships),
             services=self.services & other.services,
         )
 
@@ -127,7 +123,5 @@ def _owned(servers: Names, by: Filter, memberships: Memberships) -> Names:
     if not servers or not (by.users or by.groups):
         return _NONE
     return frozenset(
-        server
-        for server in servers
-        if (owner := owner_of(server)) in by.users or not by.groups.isdisjoint(memberships.get(owner, _NONE))
+        server for server in servers if (owner := owner_of(server)) in by.users or not by.groups.isdisjoint(memberships.get(owner, _NONE))
     )

@@ -45,11 +45,7 @@ class Scopes:
         if reach.all:
             return True
         if user is not None:
-            return (
-                user in reach.users
-                or (server is not None and f"{user}/{server}" in reach.servers)
-                or not reach.groups.isdisjoint(groups)
-            )
+            return user in reach.users or (server is not None and f"{user}/{server}" in reach.servers) or not reach.groups.isdisjoint(groups)
         if group is not None:
             return group in reach.groups
         return service is not None and service in reach.services
@@ -87,12 +83,12 @@ class Scopes:
         """What both hold. `memberships` must know the users named by `undecided`, or the result is smaller than it could be."""
         if self is other:
             return self
-        theirs = other._held
+        theirs = other._held  # noqa: SLF001 - another one of us
         return Scopes({name: mine.intersection(theirs[name], memberships) for name, mine in self._held.items() if name in theirs})
 
     def undecided(self, other: "Scopes") -> frozenset[str]:
         """The users whose groups must be known for `intersection`; nearly always none."""
-        theirs = other._held
+        theirs = other._held  # noqa: SLF001 - another one of us
         return frozenset().union(*(mine.undecided(theirs[name]) for name, mine in self._held.items() if name in theirs))
 
     def excess(self, other: "Scopes", memberships: Memberships = NO_MEMBERSHIPS) -> list[str]:
@@ -102,7 +98,7 @@ class Scopes:
 
     def within(self, other: "Scopes", memberships: Memberships = NO_MEMBERSHIPS) -> bool:
         """Whether `other` holds all of this."""
-        common = self.intersection(other, memberships)._held
+        common = self.intersection(other, memberships)._held  # noqa: SLF001 - another one of us
         return all(name in common and common[name].includes(reach) for name, reach in self._held.items())
 
     def __or__(self, other: "Scopes") -> "Scopes":

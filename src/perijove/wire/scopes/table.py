@@ -33,14 +33,10 @@ STANDARD_SCOPES: Final[Mapping[str, Definition]] = MappingProxyType(
             ("admin:auth_state", "users", "read:roles:users", "delete:users"),
         ),
         "admin:auth_state": Definition("read what the sign-in provider handed over for a person"),
-        "users": Definition(
-            "see and change accounts, but not create or delete them", ("read:users", "list:users", "users:activity")
-        ),
+        "users": Definition("see and change accounts, but not create or delete them", ("read:users", "list:users", "users:activity")),
         "delete:users": Definition("delete accounts"),
         "list:users": Definition("list accounts by name", ("read:users:name",)),
-        "read:users": Definition(
-            "read accounts: names, groups, activity", ("read:users:name", "read:users:groups", "read:users:activity")
-        ),
+        "read:users": Definition("read accounts: names, groups, activity", ("read:users:name", "read:users:groups", "read:users:activity")),
         "read:users:name": Definition("read the names of people"),
         "read:users:groups": Definition("read which groups people are in"),
         "read:users:activity": Definition("read when people were last active"),
@@ -49,9 +45,7 @@ STANDARD_SCOPES: Final[Mapping[str, Definition]] = MappingProxyType(
         "read:roles:services": Definition("read the roles of services"),
         "read:roles:groups": Definition("read the roles of groups"),
         "users:activity": Definition("record when people were last active", ("read:users:activity",)),
-        "admin:servers": Definition(
-            "start, stop and delete servers, and see what their spawner keeps about them", ("admin:server_state", "servers")
-        ),
+        "admin:servers": Definition("start, stop and delete servers, and see what their spawner keeps about them", ("admin:server_state", "servers")),
         "admin:server_state": Definition("read what the spawner keeps about a server"),
         "servers": Definition("start, stop and delete servers", ("read:servers", "start:servers", "delete:servers")),
         "read:servers": Definition("see servers and how they do", ("read:users:name",)),
@@ -59,9 +53,7 @@ STANDARD_SCOPES: Final[Mapping[str, Definition]] = MappingProxyType(
         "delete:servers": Definition("stop and delete servers"),
         "tokens": Definition("create, read and revoke API tokens", ("read:tokens",)),
         "read:tokens": Definition("read about API tokens, not the tokens themselves"),
-        "admin:groups": Definition(
-            "create, change and delete groups and see all about them", ("groups", "read:roles:groups", "delete:groups")
-        ),
+        "admin:groups": Definition("create, change and delete groups and see all about them", ("groups", "read:roles:groups", "delete:groups")),
         "groups": Definition("see groups and change their members and properties", ("read:groups", "list:groups")),
         "list:groups": Definition("list groups by name", ("read:groups:name",)),
         "read:groups": Definition("read groups: members and properties", ("read:groups:name",)),
@@ -82,9 +74,7 @@ STANDARD_SCOPES: Final[Mapping[str, Definition]] = MappingProxyType(
         "groups:shares": Definition("see and give up access to servers that was shared with a group", ("read:groups:shares",)),
         "read:groups:shares": Definition("see which servers are shared with a group"),
         "read:shares": Definition("see with whom servers are shared"),
-        "shares": Definition(
-            "share servers with others and end it", ("access:servers", "read:shares", "users:shares", "groups:shares")
-        ),
+        "shares": Definition("share servers with others and end it", ("access:servers", "read:shares", "users:shares", "groups:shares")),
         "proxy": Definition("read and repair the routes of the proxy"),
         "shutdown": Definition("shut the hub down"),
         "read:metrics": Definition("read metrics"),
