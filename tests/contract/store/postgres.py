@@ -53,6 +53,10 @@ class PostgresServer:
             else:
                 return
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def stop(self) -> None:
         """As an administrator does at once: connections are cut."""
         if self._process is not None:

@@ -24,7 +24,7 @@ async def open_store(url: str, *, pool_size: int, clock: Clock, exclusive: bool 
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
-        opened = open_sqlite(parsed, clock, exclusive=exclusive)
+        opened: AbstractAsyncContextManager[SqlStore] = open_sqlite(parsed, clock, exclusive=exclusive)
     else:
         opened = _postgres()(parsed, clock, pool_size=pool_size)
     async with opened as store:

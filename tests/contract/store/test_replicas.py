@@ -1,0 +1,152 @@
+"""Several hubs on one PostgreSQL: the order of notices, and what happens while the server is away."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import psycopg
+import pytest
+
+from perijove.adapters.store_sql import SqlStore, batch, open_store
+from perijove.domain.change import Topic
+from perijove.ports.store.servers import StoredRoute
+from perijove.ports.store.store import DatabaseUnavailableError, Tx
+from perijove.testing.clock import FakeClock
+from tests.contract.store.postgres import PostgresServer
+from tests.contract.store.records import adding
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> str:
+    return postgres.new_database()
+
+
+@pytest.fixture
+async def replicas(postgres: PostgresServer, database: str, clock: FakeClock) -> AsyncIterator[list[SqlStore]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(open_store(postgres.url(database), pool_size=4, clock=clock)) for _ in range(3)]
+
+
+async def test_no_notice_appears_behind_one_that_was_seen(
+    postgres: PostgresServer, database: str, replicas: list[SqlStore], clock: FakeClock
+) -> None:
+    number = 600
+    done = threading.Event()
+    late: list[int] = []
+
+    def watch() -> None:
+        """Read as fast as possible, as a follower would: whatever turns up must be newer than all before."""
+        seen: set[int] = set()
+        with psycopg.connect(postgres.url(database), autocommit=True) as connection:
+            while not done.is_set():
+                now = {row[0] for row in connection.execute("SELECT revision FROM notices").fetchall()}
+                late.extend(revision for revision in now - seen if seen and revision < max(seen))
+                seen = now
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        async with replicas[0].follow((Topic.USER, Topic.ROUTE)) as batches:
+            async with asyncio.TaskGroup() as tasks:
+                for index in range(number):
+
+                    def change(tx: Tx, index: int = index) -> int:
+                        tx.users.add(f"u{index}", now=clock.now())
+                        return tx.routes.set(StoredRoute(spec=f"/{index}/", target="http://x"), clock.now()) if index % 3 == 0 else 0
+
+                    tasks.create_task(replicas[index % 3].write(change))
+            told: list[int] = []
+            async with asyncio.timeout(30):
+                while len(told) < number + number // 3:
+                    told += [notice.revision for notice in await anext(batches)]
+    finally:
+        done.set()
+        watcher.join()
+    assert late == []
+    assert told == sorted(set(told))
+
+
+async def test_the_returned_revision_is_the_one_the_route_was_announced_with(replicas: list[SqlStore], clock: FakeClock) -> None:
+    async with replicas[1].follow((Topic.ROUTE,)) as batches:
+
+        def change(tx: Tx) -> int:
+            tx.users.add("ann", now=clock.now())
+            revision = tx.routes.set(StoredRoute(spec="/a/", target="http://x"), clock.now())
+            tx.users.add("bob", now=clock.now())
+            return revision
+
+        revision = await replicas[0].write(change)
+        async with asyncio.timeout(10):
+            (told,) = await anext(batches)
+    assert told.revision == revision
+    kept = await replicas[2].read(lambda tx: tx.notices.after(0, tuple(Topic)))
+    assert [notice.key for notice in kept or ()] == ["ann", "/a/", "bob"]
+
+
+async def test_a_change_waits_for_a_server_that_comes_back_and_followers_catch_up(
+    postgres: PostgresServer, replicas: list[SqlStore], clock: FakeClock
+) -> None:
+    first, second, _ = replicas
+    async with second.follow((Topic.USER,)) as batches:
+        await first.write(adding("before", clock.now()))
+        postgres.stop()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                change = tasks.create_task(first.write(adding("during", clock.now())))
+                query = tasks.create_task(second.read(lambda tx: tx.users.count()))
+                await asyncio.sleep(0.3)
+                assert not change.done()
+                assert not query.done()
+                await asyncio.to_thread(postgres.start)
+        finally:
+            if not postgres.running:
+                postgres.start()
+        assert query.result() in {1, 2}
+        await first.write(adding("after", clock.now()))
+        told: list[str] = []
+        async with asyncio.timeout(20):
+            while len(told) < 3:
+                told += [notice.key for notice in await anext(batches)]
+    assert told == ["before", "during", "after"]
+
+
+async def test_who_waited_long_enough_hears_that_the_server_is_away(
+    postgres: PostgresServer, replicas: list[SqlStore], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "PATIENCE_S", 0.2)
+    store = replicas[0]
+    await store.write(adding("before", clock.now()))
+    postgres.stop()
+    try:
+        with pytest.raises(DatabaseUnavailableError, match=r"does not answer|stopped answering") as caught:
+            await store.write(adding("during", clock.now()))
+        assert "administrator" in caught.value.hint
+        with pytest.raises(DatabaseUnavailableError):
+            await store.read(lambda tx: tx.users.count())
+    finally:
+        postgres.start()
+    assert await store.read(lambda tx: tx.users.count()) == 1
+    await store.write(adding("after", clock.now()))
+
+
+async def test_a_connection_cut_in_the_middle_is_made_good(
+    postgres: PostgresServer, database: str, replicas: list[SqlStore], clock: FakeClock
+) -> None:
+    """The function runs again, and its change is made once."""
+    runs = 0
+
+    def change(tx: Tx) -> None:
+        nonlocal runs
+        runs += 1
+        tx.users.add("ann", now=clock.now())
+        if runs == 1:
+            postgres.execute(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' AND pid <> pg_backend_pid()", database
+            )
+        tx.groups.add("g", now=clock.now())
+
+    await replicas[0].write(change)
+    assert runs == 2
+    counts = [await store.read(lambda tx: (tx.users.count(), tx.groups.page(0, 1).total)) for store in replicas]
+    assert counts == [(1, 1)] * 3
