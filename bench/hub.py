@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import secrets
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -124,8 +125,12 @@ def _table(results: list[Result]) -> str:
     """One line an operation; ratios to the first hub, which is JupyterHub if it took part."""
     hubs = _medians(results)
     first, *others = hubs
-    lines = ["".ljust(_NAME_WIDTH) + "".join(f"| {name:^40}" for name in hubs) + "".join(f"| {'ratio':>8} " for _ in others)]
-    lines.append("".ljust(_NAME_WIDTH) + f"| {'per s':>9} {'p50 ms':>9} {'p99 ms':>9} {'CPU ms':>9}  " * len(hubs) + f"| {'':>8} " * len(others))
+    lines = ["".ljust(_NAME_WIDTH) + "".join(f"| {name:^40}" for name in hubs) + "".join(f"| {'times ' + first:^23} " for _ in others)]
+    lines.append(
+        "".ljust(_NAME_WIDTH)
+        + f"| {'per s':>9} {'p50 ms':>9} {'p99 ms':>9} {'CPU ms':>9}  " * len(hubs)
+        + f"| {'per s':>11} {'per CPU s':>11} " * len(others)
+    )
     for number, operation in enumerate(figure.operation for figure in hubs[first]):
         line = operation.ljust(_NAME_WIDTH)
         for figures in hubs.values():
@@ -133,7 +138,9 @@ def _table(results: list[Result]) -> str:
             cpu = "-" if figure.cpu_ms is None else f"{figure.cpu_ms:.2f}"
             line += f"| {figure.rate:>9.0f} {figure.p50_ms:>9.1f} {figure.p99_ms:>9.1f} {cpu:>9}  "
         for name in others:
-            line += f"| {hubs[name][number].rate / hubs[first][number].rate:>7.1f}x "
+            ours, theirs = hubs[name][number], hubs[first][number]
+            cpu = f"{theirs.cpu_ms / ours.cpu_ms:.1f}x" if ours.cpu_ms and theirs.cpu_ms else "-"
+            line += f"| {ours.rate / theirs.rate:>10.1f}x {cpu:>11} "
         lines.append(line)
     for name in hubs:
         sizes = [result.rss_mib for result in results if result.hub == name and result.rss_mib is not None]
@@ -144,8 +151,12 @@ def _table(results: list[Result]) -> str:
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell began us with it ignored
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends what was started, as Ctrl-C does
     try:
         results = uvloop.run(_rounds(args))
+    except KeyboardInterrupt:
+        return 130
     except (BenchError, ConnectionError, TimeoutError) as error:
         print(f"bench: {str(error) or type(error).__name__}", file=sys.stderr)
         return 1

@@ -11,6 +11,7 @@ import json
 import os
 import pwd
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -177,8 +178,12 @@ def _table(times: dict[str, list[Started]]) -> str:
 
 def main() -> int:
     args = _arguments()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell began us with it ignored
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends what was started, as Ctrl-C does
     try:
         times = uvloop.run(_measure(args))
+    except KeyboardInterrupt:
+        return 130
     except (BenchError, OSError, TimeoutError, subprocess.CalledProcessError) as error:
         print(f"bench: {str(error) or type(error).__name__}", file=sys.stderr)
         return 1
