@@ -35,13 +35,18 @@ async def report_user_activity(hub: Hub, name: str, at: datetime | None, servers
 async def report_route_activity(hub: Hub, routes: Mapping[str, datetime]) -> None:
     """What a proxy saw. Routes that are gone, or lead to no server, are passed over."""
 
-    def write(tx: Tx) -> None:
+    def query(tx: Tx) -> dict[ServerId, datetime]:
         seen: dict[ServerId, datetime] = {}
         for spec, at in routes.items():
             route = tx.routes.find(spec)
             if route is not None and route.server_id is not None:
                 seen[route.server_id] = max(at, seen.get(route.server_id, at))
-        if seen:
-            tx.servers.touch(seen)
+        return seen
 
-    await hub.store.write(write)
+    await report_activity(hub, await hub.store.read(query))
+
+
+async def report_activity(hub: Hub, seen: Mapping[ServerId, datetime]) -> None:
+    """Move the activity of servers and of their users forward, never back."""
+    if seen:
+        await hub.store.write(lambda tx: tx.servers.touch(seen))

@@ -41,6 +41,6 @@ async def cull_once(hub: Hub) -> None:
             if reason is not None:
                 _log.info("stopping an unused server", server=server.full_name, reason=reason)
                 try:
-                    await ask_stop(hub, server.user_name, server.name, actor="hub", reason=reason)
+                    await ask_stop(hub, server.user_name, server.name, actor="hub", reason=reason, start_id=server.start_id)
                 except NotFoundError:
                     continue

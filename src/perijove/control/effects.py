@@ -45,6 +45,14 @@ def prefix_of(hub: Hub, server: Server) -> str:
     return server_prefix(hub.addresses.base_url, server.user_name, server.name)
 
 
+def add_route(tx: Tx, hub: Hub, server: Server, now: datetime) -> int:
+    """Make sure that the server's route stands. Returns the revision by which whoever follows the routes knows it."""
+    if server.address is None:
+        raise ValueError(f"{server.full_name} has no address to route to")
+    data = as_route_data(server.user_name, server.name)
+    return tx.routes.set(StoredRoute(spec=prefix_of(hub, server), target=server.address, data=data, server_id=server.id), now)
+
+
 def _run(tx: Tx, hub: Hub, server: Server, effect: Effect, now: datetime) -> None:
     match effect:
         case Effect.ISSUE_TOKEN:
@@ -53,10 +61,7 @@ def _run(tx: Tx, hub: Hub, server: Server, effect: Effect, now: datetime) -> Non
             tx.tokens.delete_of_server(server.id, at=now)
             tx.oauth.delete_client(client_id(server), at=now)
         case Effect.ADD_ROUTE:
-            if server.address is None:
-                raise ValueError(f"{server.full_name} has no address to route to")
-            data = as_route_data(server.user_name, server.name)
-            tx.routes.set(StoredRoute(spec=prefix_of(hub, server), target=server.address, data=data, server_id=server.id), now)
+            add_route(tx, hub, server, now)
         case Effect.REMOVE_ROUTE:
             tx.routes.delete_of_server(server.id, now)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from perijove.control.choosing import checked_options
 from perijove.control.context import Hub
 from perijove.domain.errors import BadInputError, ConflictError, NotFoundError
 from perijove.domain.server import Server
@@ -53,7 +54,7 @@ async def create_server(hub: Hub, user: str, name: str, *, display_name: str | N
     if not parsed:
         raise BadInputError("The default server is there already; name the server to create.")
     shown = checked_display_name(display_name) if display_name else ""
-    checked = hub.spawner.check_options(options or {})
+    checked = await checked_options(hub, user, options or {})
     now = hub.clock.now()
     event = AuditEvent(action="server.created", at=now, actor=actor, target=f"{user}/{name}")
 
@@ -89,7 +90,7 @@ async def change_server(hub: Hub, user: str, name: str, change: ServerChange, *,
     if new_name == "" or (new_name is not None and not name):
         raise BadInputError("The default server cannot be renamed.")
     shown = checked_display_name(change.display_name) if change.display_name is not None else None
-    options = None if change.options is None else hub.spawner.check_options(change.options)
+    options = None if change.options is None else await checked_options(hub, user, change.options)
     event = AuditEvent(action="server.changed", at=hub.clock.now(), actor=actor, target=f"{user}/{name}")
 
     def write(tx: Tx) -> Server:

@@ -1,61 +1,79 @@
-# LEAD NOTE: read src/perijove/control/AAA_READ_ME_FIRST.txt before changing anything here; do not rewrite this file.
 """Look after running servers: one question to the spawner for many, under a lease, every few seconds."""
+
+from asyncio import TaskGroup
+from collections.abc import Iterable
+from typing import Any
 
 import structlog
 
-from perijove.control.ask import ASKED
 from perijove.control.context import Hub
 from perijove.control.effects import move, tell
+from perijove.control.lease import nudge, own_lease
 from perijove.control.periodic import every
-from perijove.control.work import ADMINISTRATOR, LOG_TAIL_BYTES, ask_spawner, handle_of
-from perijove.domain.change import Topic
+from perijove.control.probing import ADMINISTRATOR
+from perijove.control.spawner_calls import AT_ONCE, ask_spawner, log_tail
 from perijove.domain.errors import StaleError
 from perijove.domain.lifecycle import Event, Transition
 from perijove.domain.server import Failure, Phase, Server, ServerId
-from perijove.ports.spawner import Exited, Running
+from perijove.ports.spawner import Exited, Pending, Running, Status
 from perijove.ports.store.store import Tx
 
 _log = structlog.get_logger("perijove.polling")
-SLICE = 500
+DEFAULT_S = 15.0
+TOGETHER = 20
+"""How many of those found dead are dealt with at the same time."""
 
 
 async def keep_polling(hub: Hub) -> None:
     """Until cancelled; the first look is at once, for servers may have died while no hub was there."""
-    await every(hub, "poll", hub.settings.cull.poll_every or 15.0, poll_once)
+    await every(hub, "poll", hub.settings.cull.poll_every or DEFAULT_S, poll_once)
 
 
 async def poll_once(hub: Hub) -> None:
     """Look after every ready server once."""
     last = ServerId(0)
     while True:
-        servers = await hub.store.read(lambda tx: tx.servers.in_phase(Phase.READY, last, SLICE))  # noqa: B023 - run before the loop goes on
+        servers = await hub.store.read(lambda tx: tx.servers.in_phase(Phase.READY, last, AT_ONCE))  # noqa: B023 - run before the loop goes on
         if not servers:
             return
         last = servers[-1].id
-        for server, status in zip(servers, await ask_spawner(hub, servers), strict=True):
-            if isinstance(status, Exited):
-                await _died(hub, server, status)
-            elif isinstance(status, Running) and status.address is not None and status.address != server.address:
-                await _note(hub, server, Event.MOVED, address=status.address)
+        changed = [pair for pair in zip(servers, await ask_spawner(hub, servers), strict=True) if _changed(*pair)]
+        for first in range(0, len(changed), TOGETHER):
+            await _note_all(hub, changed[first : first + TOGETHER])
 
 
-async def _died(hub: Hub, server: Server, status: Exited) -> None:
-    try:
-        tail = (await hub.spawner.log_tail(handle_of(server), LOG_TAIL_BYTES))[-LOG_TAIL_BYTES:]
-    except Exception:  # noqa: BLE001 - a log that cannot be read must not hide the failure itself
-        tail = ""
-    message = status.message or "The server ended by itself."
-    failure = Failure(code="died", message=message, hint=ADMINISTRATOR, exit_code=status.exit_code, log_tail=tail)
-    await _note(hub, server, Event.DIED, failure=failure)
+def _changed(server: Server, status: Status) -> bool:
+    if isinstance(status, Running):
+        return status.address is not None and status.address != server.address
+    return isinstance(status, Exited | Pending)
 
 
-async def _note(hub: Hub, server: Server, event: Event, **changes: object) -> None:
+async def _note_all(hub: Hub, changed: Iterable[tuple[Server, Status]]) -> None:
+    async with TaskGroup() as group:
+        for server, status in changed:
+            group.create_task(_note(hub, server, status))
+
+
+async def _note(hub: Hub, server: Server, status: Status) -> None:
+    match status:
+        case Exited(exit_code, message):
+            tail = await log_tail(hub, server)
+            words = message or "The server ended by itself."
+            failure = Failure(code="died", message=words, hint=ADMINISTRATOR, exit_code=exit_code, log_tail=tail)
+            await _move(hub, server, Event.DIED, failure=failure)
+        case Running(address):
+            await _move(hub, server, Event.MOVED, address=address)
+        case Pending():
+            await _move(hub, server, Event.REQUEUED)
+
+
+async def _move(hub: Hub, server: Server, event: Event, **changes: Any) -> None:
     """Move the row unless it changed since it was read: a wish, or a new attempt, makes the answer worthless."""
     now = hub.clock.now()
 
     def write(tx: Tx) -> Transition:
-        transition = move(tx, hub, server, event, now, **changes)
-        tx.notices.add(Topic.SERVER, str(server.id), {ASKED: True}, at=now)
+        transition = move(tx, hub, server, event, now, **own_lease(hub, now), **changes)
+        nudge(tx, transition.after, now)
         return transition
 
     try:

@@ -5,8 +5,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from perijove.control.admission import standing
 from perijove.control.context import Hub
-from perijove.domain.change import Notice, Topic
+from perijove.domain.change import Notice
 from perijove.domain.server import Desired, Phase, Server
 from perijove.ports.store.store import Tx
 
@@ -46,7 +47,7 @@ async def wait_until_settled(hub: Hub, server: Server, within_s: float) -> Serve
     if settled(server):
         return server
     present: Server | None = server
-    with hub.watch.of(server.id) as news:
+    with hub.watch.of(server.id, at_rest=True) as news:
         try:
             async with asyncio.timeout(within_s or None):
                 while True:
@@ -61,11 +62,13 @@ async def wait_until_settled(hub: Hub, server: Server, within_s: float) -> Serve
 
 async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
     """The present attempt from its beginning to its end, however often the hub is restarted meanwhile."""
-    seen, percent, phase, place = 0, 0.0, None, None
+    seen, percent, phase, place, attempt = 0, 0.0, None, None, server.start_id
     with hub.watch.of(server.id) as news:
         while True:
             news.clear()
             present, notices, queue = await _read(hub, server, seen)
+            if present is not None and present.start_id != attempt:
+                percent, phase, attempt = 0.0, None, present.start_id
             for notice in notices:
                 seen = notice.revision
                 if present is not None and notice.data.get("start_id") == present.start_id:
@@ -78,7 +81,7 @@ async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
             if present.phase is not phase or queue != place:
                 phase, place = present.phase, queue
                 percent = max(percent, PERCENT.get(present.phase, percent))
-                yield ProgressEvent(_words(present, queue), percent)
+                yield ProgressEvent(queue or WORDS.get(present.phase, present.phase.value), percent)
             try:
                 async with asyncio.timeout(_QUEUE_AGAIN_S if present.phase is Phase.QUEUED else None):
                     await news.wait()
@@ -86,14 +89,14 @@ async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
                 continue
 
 
-async def _read(hub: Hub, server: Server, seen: int) -> tuple[Server | None, list[Notice], tuple[int, int] | None]:
-    return await hub.store.read(lambda tx: _look(tx, server, seen))
+async def _read(hub: Hub, server: Server, seen: int) -> tuple[Server | None, list[Notice], str]:
+    return await hub.store.read(lambda tx: _look(tx, hub, server, seen))
 
 
-def _look(tx: Tx, server: Server, seen: int) -> tuple[Server | None, list[Notice], tuple[int, int] | None]:
+def _look(tx: Tx, hub: Hub, server: Server, seen: int) -> tuple[Server | None, list[Notice], str]:
     present = tx.servers.get(server.id)
-    notices = tx.notices.after(seen, (Topic.PROGRESS,), key=str(server.id)) or []
-    queue = tx.servers.queue_position(present) if present is not None and present.phase is Phase.QUEUED else None
+    notices = tx.notices.progress(server.id, seen)
+    queue = _place(tx, hub, present) if present is not None and present.phase is Phase.QUEUED else ""
     return present, notices, queue
 
 
@@ -103,10 +106,10 @@ def _within(percent: float) -> float:
     return low + (high - low) * min(max(percent, 0.0), 100.0) / 100.0
 
 
-def _words(server: Server, queue: tuple[int, int] | None) -> str:
-    if queue is not None:
-        return f"Waiting for a place: number {queue[0]} of {queue[1]} in the queue"
-    return WORDS.get(server.phase, server.phase.value)
+def _place(tx: Tx, hub: Hub, server: Server) -> str:
+    """Where in the queue, and what for."""
+    place, length = tx.servers.queue_position(server)
+    return f"Waiting for a place: number {place} of {length} in the queue. {standing(tx, hub, server).reason}".strip()
 
 
 def _ending(server: Server | None) -> str:

@@ -1,33 +1,36 @@
-# LEAD NOTE: read src/perijove/control/AAA_READ_ME_FIRST.txt before changing anything here; do not rewrite this file.
-"""The reconciler of one replica: finds servers on which something is to do, takes their leases, and has a worker drive each.
+"""The reconciler of one replica: finds servers on which something is to do, takes their leases, and drives each.
 
-It looks when a notice says that somebody asked for something, when a worker is done, and every few seconds in any case: so
-nothing is forgotten, whatever notice was missed and whichever replica died.
+It looks when a notice says that somebody asked for something, when a place in the queue may be free, and every few seconds in
+any case: so nothing is forgotten, whatever notice was missed and whichever replica died.
 """
 
 import asyncio
+import contextlib
 
 import structlog
 
-from perijove.control.ask import ASKED, LEASE
+from perijove.control.admission import admit_waiting
 from perijove.control.context import Hub
 from perijove.control.cull import keep_culling
-from perijove.control.effects import move, tell
+from perijove.control.drive import drive
+from perijove.control.hold import Hold
 from perijove.control.housekeeping import keep_house
+from perijove.control.lease import ASKED, LEASE, PHASE, RENEW_S
 from perijove.control.polling import keep_polling
+from perijove.control.recover import recover
 from perijove.control.routing import RouteWatch
-from perijove.control.work import Worker
+from perijove.control.sayings import Sayings
+from perijove.control.spawner_calls import Statuses
 from perijove.domain.change import Notice
-from perijove.domain.lifecycle import Event, Transition
-from perijove.domain.server import Phase, Server, ServerId
-from perijove.ports.store.store import Tx
+from perijove.domain.server import Phase, ServerId
 
 _log = structlog.get_logger("perijove.reconcile")
 LOOK_S = 2.0
-LOOK_QUEUE_S = 0.5
-RENEW_S = 5.0
-AT_ONCE = 1000
-"""How many servers one replica works on at the same time."""
+AT_ONCE = 10_000
+"""How many servers one replica works on at the same time; most of them wait for a batch queue. What more there is waits here."""
+QUEUE_PAUSE_S = 0.02
+"""Between two looks at the queue: many who come to rest in a moment are one reason to look."""
+CRASHED_S = 1.0
 
 
 class Reconciler:
@@ -36,123 +39,167 @@ class Reconciler:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._routes = RouteWatch(hub)
-        self._workers: dict[ServerId, Worker] = {}
-        self._tasks: dict[ServerId, asyncio.Task[None]] = {}
+        self._statuses = Statuses(hub)
+        self._sayings = Sayings(hub)
+        self._holds: dict[ServerId, Hold] = {}
         self._look = asyncio.Event()
-        self._queued = False
+        self._look_at_own = True
+        self._places = asyncio.Event()
+        self._queue = True
         self._group: asyncio.TaskGroup | None = None
 
-    async def run(self) -> None:
-        """Until cancelled. Servers are left as they are: the next replica finds them in the database."""
-        await self._recover()
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            self._hub.watch.listen(self._on_notice)
-            group.create_task(self._hub.watch.run(), name="watch")
-            group.create_task(self._routes.run(), name="routes")
-            group.create_task(self._keep_looking(), name="look")
-            group.create_task(self._keep_leases(), name="leases")
-            group.create_task(keep_polling(self._hub), name="polling")
-            group.create_task(keep_culling(self._hub), name="cull")
-            group.create_task(keep_house(self._hub), name="housekeeping")
-
-    async def _recover(self) -> None:
-        """Where nobody else can be alive, what others held is ours: what they were waiting for must be found out anew."""
+    async def run(self, started: asyncio.Event | None = None) -> None:
+        """Until cancelled. Servers are left as they are: whoever comes next finds them in the database."""
         hub = self._hub
-        if hub.store.shared:
-            return
-
-        def write(tx: Tx) -> list[Transition]:
-            moves = []
-            for phase in (Phase.WAITING, Phase.ROUTING):
-                last = ServerId(0)
-                while batch := tx.servers.in_phase(phase, last, 500):
-                    for server in batch:
-                        moves.append(move(tx, hub, server, Event.LOST, hub.clock.now(), lease_holder=None, lease_until=None))
-                        last = server.id
-            tx.servers.release_all_but(hub.replica)
-            return moves
-
-        tell(hub, await hub.store.write(write))
+        await recover(hub)
+        try:
+            with hub.watch.listening(self._on_notice):
+                async with asyncio.TaskGroup() as self._group:
+                    for work in (
+                        hub.watch.run(),
+                        self._routes.run(),
+                        self._statuses.run(),
+                        self._sayings.run(),
+                        self._keep_time(),
+                        self._keep_looking(),
+                        self._keep_admitting(),
+                        self._keep_leases(),
+                        keep_polling(hub),
+                        keep_culling(hub),
+                        keep_house(hub),
+                    ):
+                        self._group.create_task(work)
+                    await hub.watch.standing.wait()
+                    if started is not None:
+                        started.set()
+        finally:
+            self._group = None
+            with contextlib.suppress(Exception):  # then they expire
+                await hub.store.write(lambda tx: tx.servers.release_all(hub.replica))
 
     def _on_notice(self, notice: Notice | None) -> None:
-        if notice is None:
-            self._look.set()
+        if notice is None:  # some may have been missed
+            self._look_again(own=True)
             return
+        if self._queue:
+            self._places.set()
         asked = notice.data.get(ASKED)
         if not asked:
             return
+        phase = notice.data.get(PHASE)
+        if phase == Phase.QUEUED.value:
+            self._queue = True
+            self._places.set()
         server_id = ServerId(int(notice.key))
-        worker = self._workers.get(server_id)
-        if worker is not None:
-            worker.interrupt.set()
+        hold = self._holds.get(server_id)
+        if hold is not None:
+            hold.tell(phase)
         elif asked is True or asked == self._hub.replica:
             self._begin(server_id)
 
-    def _begin(self, server_id: ServerId) -> None:
-        if self._group is None or server_id in self._workers or len(self._workers) >= AT_ONCE:
-            return
-        worker = self._workers[server_id] = Worker(self._hub, server_id, self._routes)
-        self._tasks[server_id] = self._group.create_task(self._work(server_id, worker), name=f"server {server_id}")
+    def _look_again(self, *, own: bool) -> None:
+        self._look_at_own = self._look_at_own or own
+        self._queue = True
+        self._places.set()
+        self._look.set()
 
-    async def _work(self, server_id: ServerId, worker: Worker) -> None:
+    def _begin(self, server_id: ServerId) -> None:
+        if self._group is None or server_id in self._holds:
+            return
+        if len(self._holds) >= AT_ONCE:
+            self._look_at_own = True
+            return
+        hold = self._holds[server_id] = Hold(self._hub, server_id, routes=self._routes, statuses=self._statuses, sayings=self._sayings)
+        self._group.create_task(self._work(hold), name=f"server {server_id}")
+
+    async def _work(self, hold: Hold) -> None:
+        own = False
         try:
-            await worker.run()
+            await drive(hold)
+            own = hold.lost
         except Exception:  # noqa: BLE001 - one server must not end the others; it is looked at again
-            _log.exception("work on a server failed", server_id=server_id)
-            await self._hub.clock.sleep(1.0)
+            _log.exception("work on a server failed; it is tried again", server_id=hold.id)
+            own = True
+            await self._hub.clock.sleep(CRASHED_S)
         finally:
-            del self._workers[server_id], self._tasks[server_id]
-            if worker.interrupt.is_set() or self._queued:
-                self._look.set()
+            full = len(self._holds) >= AT_ONCE
+            del self._holds[hold.id]
+        if hold.overtaken and not own:
+            self._begin(hold.id)
+        elif own or full:
+            self._look_again(own=own)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await self._hub.clock.sleep(LOOK_S)
+            self._look.set()
+            self._places.set()
 
     async def _keep_looking(self) -> None:
         while True:
+            await self._look.wait()
             self._look.clear()
+            hub, own = self._hub, self._look_at_own
+            self._look_at_own = False
             try:
-                await self._look_once()
+                now = hub.clock.now()
+                holder = hub.replica if own else ""
+                due = await hub.store.read(lambda tx: tx.servers.due(holder, now, AT_ONCE))  # noqa: B023 - run before the loop goes on
             except Exception:  # noqa: BLE001 - the database may be away for a while
                 _log.exception("cannot look for work")
-            try:
-                async with asyncio.timeout(LOOK_QUEUE_S if self._queued else LOOK_S):
-                    await self._look.wait()
-            except TimeoutError:
+                self._look_at_own = self._look_at_own or own
                 continue
+            for server in due:
+                self._begin(server.id)
 
-    async def _look_once(self) -> None:
+    async def _keep_admitting(self) -> None:
+        """While somebody waits, see after each change whether there is a place."""
         hub = self._hub
-        now = hub.clock.now()
-        due = await hub.store.read(lambda tx: tx.servers.due(hub.replica, now, AT_ONCE))
-        self._queued = any(server.phase is Phase.QUEUED for server in due)
-        for server in self._in_order(due):
-            self._begin(server.id)
-
-    def _in_order(self, due: list[Server]) -> list[Server]:
-        """Of the queue only the head: who stands further back is not asked until there is room."""
-        head = self._hub.settings.limits.concurrent_starts or AT_ONCE
-        queued = [server for server in due if server.phase is Phase.QUEUED][:head]
-        return [server for server in due if server.phase is not Phase.QUEUED] + queued
+        while True:
+            await self._places.wait()
+            self._places.clear()
+            try:
+                self._queue = await hub.store.read(lambda tx: bool(tx.servers.queued(1)))
+                while self._queue:
+                    admitted, more = await admit_waiting(hub)
+                    for server in admitted:
+                        self._begin(server.id)
+                    if not more:
+                        break
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("cannot look after the queue")
+            await hub.clock.sleep(QUEUE_PAUSE_S)
 
     async def _keep_leases(self) -> None:
-        """Renew all leases in one statement; a worker that lost its own is cancelled before it writes anything."""
+        """Renew all leases in one statement. A server whose lease is gone, or could not be renewed in time, is let go of at once."""
         hub = self._hub
         while True:
             await hub.clock.sleep(RENEW_S)
-            ids = list(self._workers)
-            if not ids:
+            holds = {hold.id: hold for hold in self._holds.values() if hold.held_until is not None}
+            if not holds:
                 continue
-            until = hub.clock.now() + LEASE
+            now, moment = hub.clock.now(), hub.clock.monotonic()
             try:
-                held = await hub.store.write(lambda tx: tx.servers.renew(ids, hub.replica, until))  # noqa: B023 - run before the loop goes on
-            except Exception:  # noqa: BLE001 - tried again in time; compare-and-swap guards what happens meanwhile
-                _log.exception("leases cannot be renewed")
-                continue
-            for server_id in set(ids) - held:
-                worker = self._workers.get(server_id)
-                if worker is not None:
-                    worker.interrupt.set()  # it looks at the row, and finds that it may not go on
+                async with asyncio.timeout(RENEW_S):
+                    held = await hub.store.write(lambda tx: tx.servers.renew(list(holds), hub.replica, now + LEASE))  # noqa: B023 - run before the loop goes on
+            except Exception:  # noqa: BLE001 - tried again, as long as the leases last
+                _log.exception("leases cannot be renewed", servers=len(holds))
+                held = set()
+                gone = [hold for hold in holds.values() if hub.store.shared and not _lasts(hold, hub.clock.monotonic() + RENEW_S)]
+            else:
+                gone = [hold for hold in holds.values() if hold.id not in held and hold.held_until is not None]
+            for server_id in held:
+                hold = holds[server_id]
+                hold.held_until = moment + LEASE.total_seconds() if hold.held_until is not None else None
+            for hold in gone:
+                hold.lose()
 
 
-async def run_reconciler(hub: Hub) -> None:
-    """Until cancelled."""
-    await Reconciler(hub).run()
+def _lasts(hold: Hold, moment: float) -> bool:
+    return hold.held_until is None or hold.held_until > moment
+
+
+async def run_reconciler(hub: Hub, *, started: asyncio.Event | None = None) -> None:
+    """All that one replica does by itself: drives servers, looks after running ones, culls, keeps house. Until cancelled; then
+    servers run on, and their leases are given back."""
+    await Reconciler(hub).run(started)

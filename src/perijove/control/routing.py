@@ -3,13 +3,16 @@
 import asyncio
 from datetime import datetime, timedelta
 
+import structlog
+
 from perijove.control.context import Hub
 from perijove.ports.store.shared import ProxySeen
 from perijove.ports.store.store import Tx
 
+_log = structlog.get_logger("perijove.routing")
 ALIVE = timedelta(seconds=25)
 """A proxy that has not reported for so long is not waited for (they report every 10 s)."""
-PATIENCE_S = 5.0
+PATIENCE_S = 3.0
 """A proxy that is alive but behind is waited for this long; whoever it sends to the hub is sent back (web/pages/spawn.py)."""
 LOOK_S = 0.02
 
@@ -19,16 +22,15 @@ def live_proxies(tx: Tx, now: datetime) -> list[ProxySeen]:
 
 
 class RouteWatch:
-    """Asks the database for all who wait at once, however many they are."""
+    """Asks the database for all who wait at once, however many they are. `run` must be running."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._waiting: dict[asyncio.Future[None], tuple[int, float]] = {}
         self._wanted = asyncio.Event()
 
-    async def known_by_all(self) -> None:
-        """Return when every live proxy has applied what is committed now, or patience has run out."""
-        revision = await self._hub.store.read(lambda tx: tx.notices.last())
+    async def known_by_all(self, revision: int) -> None:
+        """Return when every live proxy has applied all up to `revision`, or patience has run out."""
         known: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[known] = (revision, self._hub.clock.monotonic() + PATIENCE_S)
         self._wanted.set()
@@ -39,17 +41,22 @@ class RouteWatch:
 
     async def run(self) -> None:
         """Until cancelled."""
+        hub = self._hub
         while True:
             if not self._waiting:
                 self._wanted.clear()
                 await self._wanted.wait()
-            now = self._hub.clock.now()
-            proxies = await self._hub.store.read(lambda tx: live_proxies(tx, now))  # noqa: B023 - run before the loop goes on
-            least = min((proxy.revision for proxy in proxies), default=None)
-            moment = self._hub.clock.monotonic()
+            now = hub.clock.now()
+            try:
+                proxies = await hub.store.read(lambda tx: live_proxies(tx, now))  # noqa: B023 - run before the loop goes on
+                least = min((proxy.revision for proxy in proxies), default=None)
+            except Exception:  # noqa: BLE001 - the database may be away for a while; patience ends all the same
+                _log.exception("cannot see how far the proxies are")
+                least = -1
+            moment = hub.clock.monotonic()
             for known, (revision, until) in list(self._waiting.items()):
                 if not known.done() and (least is None or least >= revision or moment > until):
                     known.set_result(None)
                     self._waiting.pop(known, None)
             if self._waiting:
-                await self._hub.clock.sleep(LOOK_S)
+                await hub.clock.sleep(LOOK_S)

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 import structlog
 
 from perijove.domain.change import Notice, Topic
-from perijove.domain.server import ServerId
+from perijove.domain.server import IDLE_PHASES, Phase, ServerId
 from perijove.ports.clock import Clock
 from perijove.ports.store.store import Store
 
 _log = structlog.get_logger("perijove.watch")
 AGAIN_S = 1.0
+_AT_REST = frozenset({phase.value for phase in (Phase.READY, *IDLE_PHASES)})
 
 
 class Watch:
@@ -21,32 +22,37 @@ class Watch:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._waiting: dict[int, set[asyncio.Event]] = {}
+        self._waiting: dict[int, dict[asyncio.Event, bool]] = {}
         self._listeners: list[Callable[[Notice | None], None]] = []
         self.standing = asyncio.Event()
         """Set once notices arrive."""
 
     @contextmanager
-    def of(self, server_id: ServerId) -> Iterator[asyncio.Event]:
-        """An event that is set whenever there is news of this server. Clear it before looking."""
+    def of(self, server_id: ServerId, *, at_rest: bool = False) -> Iterator[asyncio.Event]:
+        """An event that is set whenever there is news of this server; `at_rest`: only if it may have come to rest, or is gone.
+        Clear it before looking."""
         event = asyncio.Event()
-        self._waiting.setdefault(server_id, set()).add(event)
+        self._waiting.setdefault(server_id, {})[event] = at_rest
         try:
             yield event
         finally:
             waiting = self._waiting[server_id]
-            waiting.discard(event)
+            del waiting[event]
             if not waiting:
                 del self._waiting[server_id]
 
     def listen(self, listener: Callable[[Notice | None], None]) -> None:
-        """Call `listener` for each notice of a server; with None when some may have been missed."""
+        """Call `listener` for each notice of a server, as long as the process lives; with None when some may have been missed."""
         self._listeners.append(listener)
 
-    def wake(self, server_id: int) -> None:
-        """Set the events of those who wait for this server."""
-        for event in self._waiting.get(server_id, ()):
-            event.set()
+    @contextmanager
+    def listening(self, listener: Callable[[Notice | None], None]) -> Iterator[None]:
+        """Listen for a while."""
+        self.listen(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -67,14 +73,21 @@ class Watch:
             await self._clock.sleep(AGAIN_S)
 
     def _pass_on(self, notice: Notice) -> None:
-        if notice.key.isdigit():
-            self.wake(int(notice.key))
-        if notice.topic is Topic.SERVER:
+        about_server = notice.topic is Topic.SERVER
+        waiting = self._waiting.get(int(notice.key))
+        if waiting:
+            phase = notice.data.get("phase")
+            resting = about_server and (phase is None or phase in _AT_REST)
+            for event, at_rest in waiting.items():
+                if resting or not at_rest:
+                    event.set()
+        if about_server:
             for listener in self._listeners:
                 listener(notice)
 
     def _missed(self) -> None:
-        for server_id in list(self._waiting):
-            self.wake(server_id)
+        for waiting in self._waiting.values():
+            for event in waiting:
+                event.set()
         for listener in self._listeners:
             listener(None)

@@ -44,8 +44,10 @@ START_PHASES = frozenset({Phase.QUEUED, Phase.STARTING, Phase.WAITING, Phase.ROU
 class Failure:
     """Why the last attempt ended badly, for the person who waited.
 
-    `code` is a documented failure code (e.g. "start-timeout", "exited", "spawner", "died"), `log_tail` the last lines of
-    the server's own log (at most 8 KiB), `exit_code` as a shell counts (negative: signal), if known.
+    `code` is "start-timeout" (the spawner took too long), "ready-timeout" (it is up, but did not answer in time), "exited"
+    (it ended before it was ready), "died" (it ended later), "spawner" (the spawner could not, and said why), "spawner-error"
+    (the spawner failed in a way it should not), or the code of another error of ours. `log_tail` is the end of the server's
+    own log (at most 8 KiB), `exit_code` as a shell counts (negative: signal), if known.
     """
 
     code: str

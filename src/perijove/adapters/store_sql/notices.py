@@ -11,6 +11,7 @@ from perijove.adapters.store_sql.rows import from_json, from_us, to_json, to_us
 from perijove.adapters.store_sql.schema import META, NOTICES
 from perijove.adapters.store_sql.statement import Statement, constant, equals
 from perijove.domain.change import Notice, Topic
+from perijove.domain.server import ServerId
 
 _SELECT: Final = select(NOTICES.c.revision, NOTICES.c.topic, NOTICES.c.key, NOTICES.c.data, NOTICES.c.at)
 _TOPICS: Final = {topic.value: topic for topic in Topic}
@@ -29,6 +30,11 @@ _AFTER_OF_KEY = Statement(
         _SELECT.where(NOTICES.c.revision > bindparam("after"), NOTICES.c.topic.in_(speech.listed("topics", Text())), equals(NOTICES.c.key, "only"))
         .order_by(NOTICES.c.revision)
         .limit(bindparam("size"))
+    )
+)
+_PROGRESS = Statement(
+    _SELECT.where(NOTICES.c.topic == constant(Topic.PROGRESS.value), equals(NOTICES.c.key, "only"), NOTICES.c.revision > bindparam("after")).order_by(
+        NOTICES.c.revision
     )
 )
 _TRIM = Statement(delete(NOTICES).where(NOTICES.c.revision <= bindparam("upto")))
@@ -70,6 +76,9 @@ class SqlNotices:
         else:
             found = self._link.rows(_AFTER_OF_KEY, after=revision, topics=wanted, only=key, size=limit)
         return [notice_of(row) for row in found]
+
+    def progress(self, server_id: ServerId, after: int = 0) -> list[Notice]:
+        return [notice_of(row) for row in self._link.rows(_PROGRESS, only=str(server_id), after=after)]
 
     def last(self) -> int:
         return last_revision(self._link)

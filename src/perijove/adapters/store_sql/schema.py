@@ -265,6 +265,7 @@ NOTICES = _table(
     _text("data", default="{}"),
     _moment("at"),
     Index("ix_notices_at", "at"),
+    Index("ix_notices_progress", "key", "revision", sqlite_where=text("topic = 'progress'"), postgresql_where=text("topic = 'progress'")),
 )
 """Numbered by the store (SQLite: under the write lock; PostgreSQL: by `announce()`, under an advisory lock), so in commit order."""
 PROXIES = _table("proxies", Column("proxy_id", Text, primary_key=True), _number("revision"), _moment("seen_at"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, and_, bindparam, case, delete, func, or_, select, union_all, update
+from sqlalchemy import BigInteger, Text, and_, bindparam, case, delete, func, or_, select, union_all, update
 
 from perijove.adapters.store_sql.link import Link
 from perijove.adapters.store_sql.people import name_of
@@ -76,9 +76,10 @@ _RENEW = Statement(
 _RELEASE = Statement(
     update(SERVERS).where(equals(SERVERS.c.id, "key"), equals(SERVERS.c.lease_holder, "holder")).values(lease_holder=None, lease_until=None)
 )
+_RELEASE_ALL = Statement(update(SERVERS).where(equals(SERVERS.c.lease_holder, "holder")).values(lease_holder=None, lease_until=None))
 _RELEASE_ALL_BUT = Statement(update(SERVERS).where(SERVERS.c.lease_holder != bindparam("holder")).values(lease_holder=None, lease_until=None))
 _WORK: Final = union_all(
-    select(SERVERS.c.id).where(SERVERS.c.phase.in_(constants(sorted(phase.value for phase in ACTIVITY)))),
+    select(SERVERS.c.id).where(SERVERS.c.phase.in_(constants(sorted(phase.value for phase in ACTIVITY if phase is not Phase.QUEUED)))),
     select(SERVERS.c.id).where(SERVERS.c.desired == constant(Desired.ABSENT.value), SERVERS.c.phase.in_(constants(_IDLE))),
 )
 _DUE = Statement(
@@ -88,6 +89,9 @@ _IN_PHASE = Statement(
     select_servers().where(equals(SERVERS.c.phase, "phase_now"), SERVERS.c.id > bindparam("after")).order_by(SERVERS.c.id).limit(bindparam("size"))
 )
 _COUNTS = Statement(select(SERVERS.c.phase, func.count()).group_by(SERVERS.c.phase))
+_COUNTS_OF = Statement(
+    lambda speech: select(SERVERS.c.phase, func.count()).where(SERVERS.c.phase.in_(speech.listed("phases", Text()))).group_by(SERVERS.c.phase)
+)
 _ACTIVE_OF = Statement(
     select(func.count()).select_from(SERVERS).where(equals(SERVERS.c.user_id, "key"), SERVERS.c.phase.not_in(constants([*_IDLE, Phase.QUEUED.value])))
 )
@@ -148,7 +152,7 @@ class SqlServers:
     def save(self, server: Server) -> Server:
         if not self._link.run(_SAVE, key=server.id, was=server.revision, **saved(server)):
             raise _stale(server)
-        self._link.announce(Topic.SERVER, str(server.id))
+        self._link.announce(Topic.SERVER, str(server.id), {"phase": server.phase.value})
         return replace(server, revision=server.revision + 1)
 
     def rename(self, server: Server, name: ServerName) -> Server:
@@ -181,6 +185,9 @@ class SqlServers:
     def release(self, server_id: ServerId, holder: str) -> None:
         self._link.run(_RELEASE, key=server_id, holder=holder)
 
+    def release_all(self, holder: str) -> int:
+        return self._link.run(_RELEASE_ALL, holder=holder)
+
     def release_all_but(self, holder: str) -> int:
         return self._link.run(_RELEASE_ALL_BUT, holder=holder)
 
@@ -190,9 +197,10 @@ class SqlServers:
     def in_phase(self, phase: Phase, after: ServerId, limit: int) -> list[Server]:
         return [server_of(row) for row in self._link.rows(_IN_PHASE, phase_now=phase.value, after=after, size=limit)]
 
-    def counts(self) -> dict[Phase, int]:
+    def counts(self, phases: Sequence[Phase] = ()) -> dict[Phase, int]:
         """Every phase, with 0 where there are none."""
-        return dict.fromkeys(Phase, 0) | {Phase(phase): number for phase, number in self._link.rows(_COUNTS)}
+        rows = self._link.rows(_COUNTS_OF, phases=to_json([phase.value for phase in phases])) if phases else self._link.rows(_COUNTS)
+        return dict.fromkeys(Phase, 0) | {Phase(phase): number for phase, number in rows}
 
     def active_of(self, user_id: UserId) -> int:
         return int(self._link.value(_ACTIVE_OF, key=user_id))

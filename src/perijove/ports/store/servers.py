@@ -28,7 +28,8 @@ class Servers(Protocol):
     def save(self, server: Server) -> Server:
         """Write the row if its revision is still the one given (compare and swap), and return it with the next revision.
 
-        Saves every field but id, user and created. Adds a SERVER notice with the key `str(id)`. Raises StaleError.
+        Saves every field but id, user and created. Adds a SERVER notice with the key `str(id)` and the data {"phase"}. Raises
+        StaleError.
         """
         ...
 
@@ -46,20 +47,26 @@ class Servers(Protocol):
 
     def release(self, server_id: ServerId, holder: str) -> None: ...
 
+    def release_all(self, holder: str) -> int:
+        """Give all leases of a holder back, when it ends."""
+        ...
+
     def release_all_but(self, holder: str) -> int:
         """Break all other holders' leases (only where the store is not shared: the others are dead)."""
         ...
 
     def due(self, holder: str, now: datetime, limit: int) -> list[Server]:
-        """Rows in a phase with an activity (lifecycle.ACTIVITY), or ABSENT ones at rest, whose lease is free, expired or the
-        holder's own; oldest wish first."""
+        """Rows in a phase with an activity (lifecycle.ACTIVITY) but QUEUED, or ABSENT ones at rest, whose lease is free, expired
+        or the holder's own; oldest wish first."""
         ...
 
     def in_phase(self, phase: Phase, after: ServerId, limit: int) -> list[Server]:
         """By id, after the given id: for walking all of them in slices."""
         ...
 
-    def counts(self) -> dict[Phase, int]: ...
+    def counts(self, phases: Sequence[Phase] = ()) -> dict[Phase, int]:
+        """How many servers are in each phase; `phases`: count these only, the others are 0."""
+        ...
 
     def active_of(self, user_id: UserId) -> int:
         """How many of the user's servers are between admission and stopped (neither STOPPED, FAILED nor QUEUED)."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from perijove.domain.change import Notice, Topic
 from perijove.domain.page import Page
+from perijove.domain.server import ServerId
 from perijove.ports.observer import AuditEvent
 
 
@@ -27,6 +28,10 @@ class Notices(Protocol):
 
     def after(self, revision: int, topics: Sequence[Topic], *, key: str | None = None, limit: int = 1000) -> list[Notice] | None:
         """Notices after `revision` in order; None when some of them are no longer kept (or `revision` lies ahead)."""
+        ...
+
+    def progress(self, server_id: ServerId, after: int = 0) -> list[Notice]:
+        """Of the PROGRESS notices of a server those still kept, in order."""
         ...
 
     def last(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from perijove.control.progress import ProgressEvent, progress
-from perijove.control.work import LOG_TAIL_BYTES, handle_of
+from perijove.control.spawner_calls import log_tail
 from perijove.domain.server import Phase, Server
 from perijove.web.call import Call
 from perijove.wire.names import server_prefix
@@ -33,7 +33,7 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
                 if event.last:
                     return
                 continue
-            tail = await hub.spawner.log_tail(handle_of(server), LOG_TAIL_BYTES) if with_log else ""
+            tail = await log_tail(hub, server) if with_log else ""
             quiet_s += LOG_S if with_log else KEEP_ALIVE_S
             if tail and tail != log:
                 log = tail

@@ -100,6 +100,13 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("revision", name=op.f("pk_notices")),
     )
     op.create_index("ix_notices_at", "notices", ["at"])
+    op.create_index(
+        "ix_notices_progress",
+        "notices",
+        ["key", "revision"],
+        sqlite_where=sa.text("topic = 'progress'"),
+        postgresql_where=sa.text("topic = 'progress'"),
+    )
     op.create_table(
         "proxies",
         sa.Column("proxy_id", sa.Text(), nullable=False),
