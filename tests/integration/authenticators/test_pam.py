@@ -137,6 +137,21 @@ async def test_an_expired_account_is_told_so_only_with_the_right_password(pam: P
     assert await pam.refresh(claims) == claims
 
 
+async def test_an_account_that_the_machine_does_not_let_in_is_told_so_only_with_the_right_password(context: PluginContext, account: str) -> None:
+    name = f"perijove-test-{token_hex(4)}"
+    path = Path("/etc/pam.d", name)
+    path.write_text("auth required pam_unix.so nodelay\naccount required pam_deny.so\n")
+    try:
+        async with Pam.open(PamConfig(service=name), context) as pam:
+            with pytest.raises(ForbiddenError, match="does not let you in"):
+                await pam.finish(typed(account, PASSWORD))
+            assert await pam.finish(typed(account, "wrong")) is None
+        async with Pam.open(PamConfig(service=name, check_account=False), context) as pam:
+            assert await pam.finish(typed(account, PASSWORD)) is not None
+    finally:
+        path.unlink()
+
+
 async def test_a_deleted_account_is_gone_at_the_next_refresh_and_new_groups_are_seen(pam: Pam) -> None:
     name, group = f"pj{token_hex(4)}", f"pjg{token_hex(4)}"
     run("useradd", "--no-create-home", name)

@@ -1,10 +1,14 @@
 """Two hubs on one PostgreSQL: what one counts, gives or takes away holds at the other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -23,11 +27,15 @@ from perijove.domain.claims import Claims
 from perijove.domain.environment import HubAddresses
 from perijove.domain.errors import ForbiddenError, NotFoundError, TooManyAttemptsError
 from perijove.domain.token import Token, TokenKind, hash_secret
+from perijove.domain.user import User
 from perijove.ports.plugin import PluginContext
+from perijove.ports.store.store import Tx
 from perijove.testing.clock import FakeClock
+from perijove.wire.names import UserName
 from tests.contract.store.postgres import PostgresServer
 from tests.unit.control.signing_in.door import Door, typed
 
+T = TypeVar("T")
 PASSWORD = "fuchsia ladder 7"
 
 
@@ -89,35 +97,72 @@ async def test_guesses_sent_to_both_at_once_count_together(hubs: tuple[Hub, Hub]
     assert [task.result() for task in tasks].count(TooManyAttemptsError) == 35
 
 
+async def all_at_once(door: Door, attempts: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Let all come as far as the authenticator, then let all go on."""
+    door.asked.clear()
+    door.pause = asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        tasks = [group.create_task(attempt) for attempt in attempts]
+        while len(door.asked) < len(tasks):
+            await asyncio.sleep(0.001)
+        door.pause.set()
+    return [task.result() for task in tasks]
+
+
 async def test_first_sign_ins_at_both_at_once_make_one_account(hubs: tuple[Hub, Hub], door: Door) -> None:
     for number in range(10):
-        name = f"person{number}"
-        door.known[name] = Claims(issuer="door", subject=f"id-{name}", username=name)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(finish(hub, typed(name, address=f"192.0.2.{number}"))) for hub in (*hubs, *hubs)]
-        assert len({task.result().user.id for task in tasks}) == 1
+        spellings = [f"{number}-{which}" for which in range(4)]  # nothing in common but the identity
+        for spelling in spellings:
+            door.known[spelling] = Claims(issuer="door", subject=f"id-{number}", username=f"person{number}")
+        done = await all_at_once(
+            door, [finish(hubs[which % 2], typed(spelling, address=f"192.0.{number}.{which}")) for which, spelling in enumerate(spellings)]
+        )
+        assert len({signed_in.user.id for signed_in in done}) == 1
+
+
+async def test_a_sign_in_that_loses_the_race_for_the_account_finds_it_made(hubs: tuple[Hub, Hub], postgres: PostgresServer) -> None:
+    """One hub has made the account and not committed yet; the other waits for the name, and must then not fail."""
+    one, two = hubs[0], replace(hubs[1], settings=msgspec.convert({"access": {"allow_all": True}, "limits": {"sign_in_failures": 0}}, Settings))
+    go_on = threading.Event()
+
+    def make(tx: Tx) -> User:
+        user = tx.users.add("alice", now=one.clock.now())
+        tx.users.link_identity(user.id, "door", "id-alice")
+        assert go_on.wait(20)
+        return user
+
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        made = group.create_task(one.store.write(make))
+        signed_in = group.create_task(finish(two, typed("alice")))
+        try:
+            while postgres.execute(waiting)[0][0] == 0:
+                await asyncio.sleep(0.005)
+        finally:
+            go_on.set()
+    assert signed_in.result().user.id == made.result().id
 
 
 async def test_of_two_people_with_one_new_name_one_gets_it(hubs: tuple[Hub, Hub], door: Door) -> None:
+    async def attempt(hub: Hub, typed_name: str, address: str) -> bool:
+        try:
+            await finish(hub, typed(typed_name, address=address))
+        except ForbiddenError:
+            return False
+        return True
+
     for number in range(10):
-        name = f"person{number}"
-        prepared = number % 2 == 0
-        if prepared:
-            await hubs[0].store.write(lambda tx, name=name: tx.users.add(name, now=hubs[0].clock.now()))  # type: ignore[misc]
-        for which in ("a", "b"):
+        name = UserName(f"person{number}")
+        if number % 2:  # prepared: then it is about who is linked
+            await hubs[0].store.write(partial(add_user, name=name, now=hubs[0].clock.now()))
+        for which in range(2):
             door.known[f"{which}-{name}"] = Claims(issuer="door", subject=f"id-{which}-{name}", username=name)
+        let_in = await all_at_once(door, [attempt(hubs[which], f"{which}-{name}", f"192.0.{number}.{which}") for which in range(2)])
+        assert sorted(let_in) == [False, True]
 
-        async def attempt(hub: Hub, typed_name: str, address: str) -> bool:
-            try:
-                await finish(hub, typed(typed_name, address=address))
-            except ForbiddenError:
-                return False
-            return True
 
-        async with asyncio.TaskGroup() as group:
-            one = group.create_task(attempt(hubs[0], f"a-{name}", f"192.0.2.{number}"))
-            two = group.create_task(attempt(hubs[1], f"b-{name}", f"192.0.2.{number}"))
-        assert [one.result(), two.result()].count(True) == 1
+def add_user(tx: Tx, name: UserName, now: datetime) -> None:
+    tx.users.add(name, now=now)
 
 
 async def test_what_one_takes_away_the_other_does_not_honour(hubs: tuple[Hub, Hub]) -> None:
