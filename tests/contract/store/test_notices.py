@@ -8,6 +8,7 @@ import pytest
 
 from perijove.adapters.store_sql import SqlStore, followers, open_store
 from perijove.domain.change import Notice, Topic
+from perijove.domain.server import ServerId
 from perijove.ports.observer import AuditEvent
 from perijove.ports.store.servers import StoredRoute
 from perijove.ports.store.shared import ProxySeen
@@ -65,6 +66,17 @@ async def test_who_comes_after_the_trimming_must_start_over(store: SqlStore, clo
     found = await store.read(lambda tx: tx.notices.after(2, tuple(Topic)))
     assert found is not None
     assert [notice.key for notice in found] == ["new"]
+
+
+async def test_what_is_kept_of_a_start_s_progress_is_told_after_a_trimming_too(store: SqlStore, clock: FakeClock) -> None:
+    await announce(store, clock, "7")
+    await clock.turn(60)
+    await announce(store, clock, "7", "71", "7")
+    await announce(store, clock, "7", topic=Topic.SERVER)
+    await store.write(lambda tx: tx.notices.trim(clock.now()))
+    kept = await store.read(lambda tx: tx.notices.progress(ServerId(7)))
+    assert [notice.revision for notice in kept] == [2, 4]
+    assert await store.read(lambda tx: tx.notices.progress(ServerId(7), 2)) == kept[1:]
 
 
 async def test_a_follower_gets_all_it_asked_for_once_and_in_order(store: SqlStore, clock: FakeClock) -> None:

@@ -211,6 +211,16 @@ async def test_each_commit_waits_for_the_disk_if_asked(path: Path, clock: FakeCl
         assert await store.read(lambda tx: tx.users.count()) == 1
 
 
+async def test_the_log_is_copied_into_the_database_while_the_hub_runs(path: Path, clock: FakeClock) -> None:
+    async with open_store(f"sqlite:///{path}", pool_size=1, clock=clock) as store:
+        for start in range(0, 40_000, 5000):
+            names = [f"somebody-with-a-long-name-{number}" for number in range(start, start + 5000)]
+            await add_users(store, clock, *names)
+        async with asyncio.timeout(20):
+            while path.stat().st_size < 4_000_000:
+                await asyncio.sleep(0.05)
+
+
 def _sqlite_schema(path: Path) -> dict[str, list[str]]:
     """The words of each table's and index's definition; the order of constraints means nothing."""
     with closing(sqlite3.connect(path)) as connection:

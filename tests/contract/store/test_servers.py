@@ -109,6 +109,20 @@ async def test_a_lease_has_one_holder_until_it_expires(store: SqlStore, clock: F
     assert await store.write(lambda tx: tx.servers.claim(ServerId(999), "a", now, soon)) is None
 
 
+async def test_a_holder_that_ends_gives_all_its_leases_back_and_nobody_elses(store: SqlStore, clock: FakeClock) -> None:
+    ann, bob, cleo = await add(store, clock, "ann", "bob", "cleo")
+    now = clock.now()
+
+    def claim(tx: Tx) -> None:
+        for server, holder in ((ann, "a"), (bob, "a"), (cleo, "b")):
+            tx.servers.claim(server.id, holder, now, now + timedelta(seconds=9))
+
+    await store.write(claim)
+    assert await store.write(lambda tx: tx.servers.release_all("a")) == 2
+    holders = await store.read(lambda tx: [found.lease_holder for server in (ann, bob, cleo) if (found := tx.servers.get(server.id))])
+    assert holders == [None, None, "b"]
+
+
 async def test_a_save_from_an_old_record_never_shortens_the_holder_s_renewed_lease(store: SqlStore, clock: FakeClock) -> None:
     (server,) = await add(store, clock, "ann")
     now = clock.now()
@@ -136,7 +150,7 @@ async def test_what_is_due_is_what_has_work_and_no_other_worker(store: SqlStore,
     await save(store, by_name["mine"], phase=Phase.STARTING, lease_holder="me", lease_until=until)
     await save(store, by_name["expired"], phase=Phase.STARTING, lease_holder="them", lease_until=now)
     due = [server.user_name for server in await store.read(lambda tx: tx.servers.due("me", now, 100))]
-    assert due == ["mine", "expired", "unknown", "stopping", "routing", "waiting", "starting", "queued", "absent"]
+    assert due == ["mine", "expired", "unknown", "stopping", "routing", "waiting", "starting", "absent"]  # the queue is asked for by itself
     assert [server.user_name for server in await store.read(lambda tx: tx.servers.due("me", now, 2))] == ["mine", "expired"]
 
 
@@ -153,6 +167,8 @@ async def test_the_queue_is_in_order_of_asking(store: SqlStore, clock: FakeClock
     assert positions == [(3, 3), (1, 3), (2, 3)]
     counts = await store.read(lambda tx: tx.servers.counts())
     assert counts == dict.fromkeys(Phase, 0) | {Phase.QUEUED: 3, Phase.STARTING: 1}
+    some = await store.read(lambda tx: tx.servers.counts((Phase.STARTING, Phase.READY)))
+    assert some == dict.fromkeys(Phase, 0) | {Phase.STARTING: 1}
     assert await store.read(lambda tx: [tx.servers.active_of(server.user_id) for server in (servers[0], servers[3])]) == [0, 1]
     walked = await store.read(lambda tx: tx.servers.in_phase(Phase.QUEUED, servers[0].id, 1))
     assert walked == [queued[1]]

@@ -11,6 +11,7 @@ from sqlalchemy import URL
 from perijove.adapters.store_sql import sqlite_file
 from perijove.adapters.store_sql.beginnings import beginnings
 from perijove.adapters.store_sql.followers import Followers
+from perijove.adapters.store_sql.keeper import Keeper
 from perijove.adapters.store_sql.lanes import Lane
 from perijove.adapters.store_sql.sqlite_link import SqliteLink
 from perijove.adapters.store_sql.store import SqlStore
@@ -46,6 +47,8 @@ async def open_sqlite(url: URL, clock: Clock, *, exclusive: bool) -> AsyncIterat
         stack.callback(followers.end)
         writes = Lane("write", [writer], limit=_WRITES_AT_ONCE, loop=loop, told=followers.tell)
         stack.push_async_callback(writes.close)
+        if exclusive:
+            stack.push_async_callback(Keeper(path).close)
         yield SqlStore(reads, writes, followers, epoch=epoch, shared=False)
 
 

@@ -16,6 +16,8 @@ from perijove.ports.clock import Clock
 BUSY_TIMEOUT_MS: Final = 4000
 _CACHE_KIB: Final = 16384
 _STATEMENTS: Final = 512
+_CHECKPOINT_PAGES: Final = 16_000
+"""When the writer shortens the log itself, if the keeper never finds it at rest."""
 
 _LAST: Final = (
     "SELECT max(coalesce((SELECT max(revision) FROM notices), 0), coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'trimmed'), 0))"
@@ -25,6 +27,7 @@ _NOTICES: Final = (
     "INSERT INTO notices (revision, topic, key, data, at) SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), "
     "json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]') FROM json_each(?)"
 )
+_LOG_BYTES: Final = 16 << 20
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _OUTSIDE: Final = {
     sqlite3.SQLITE_FULL: "the disk is full",
@@ -41,16 +44,17 @@ _encode = msgspec.json.Encoder().encode
 def connect(path: Path, *, durable: bool, writable: bool = True) -> sqlite3.Connection:
     """Open the file as all of ours do: WAL, foreign keys, patient. The caller's thread need not be the one that uses it.
 
-    `durable`: wait for the disk at each commit, so that a power cut loses nothing; otherwise it may lose the last
-    moments, never the file's consistency.
+    `durable`: wait for the disk at each commit, so that a power cut loses nothing; otherwise it may lose the last moments
+    (keeper.py says how many), never the file's consistency. A process that dies loses nothing either way.
     """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, timeout=BUSY_TIMEOUT_MS / 1000)
     for pragma in (
-        "journal_mode = WAL",
         f"synchronous = {'FULL' if durable else 'NORMAL'}",
         "foreign_keys = ON",
         "temp_store = MEMORY",
         f"cache_size = -{_CACHE_KIB}",
+        f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+        f"journal_size_limit = {_LOG_BYTES}",
         f"query_only = {'OFF' if writable else 'ON'}",
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
