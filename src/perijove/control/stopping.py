@@ -5,9 +5,10 @@ import asyncio
 import structlog
 
 from perijove.control.hold import CalledOff, Hold
+from perijove.control.lease import nudge
 from perijove.control.spawner_calls import handle_of
 from perijove.domain.errors import SpawnerError, StaleError
-from perijove.domain.lifecycle import Transition
+from perijove.domain.lifecycle import Event, Transition
 from perijove.domain.server import Desired, Phase, Server
 from perijove.domain.wish import end_of_stop
 from perijove.ports.store.store import Tx
@@ -36,7 +37,10 @@ async def stop(hold: Hold, server: Server) -> Server:
         event, desired = end_of_stop(present)
         now = hub.clock.now()
         lease = {} if desired is Desired.ABSENT else {"lease_holder": None, "lease_until": None}
-        return hold.moved(tx, present, event, now, desired=desired, address=None, spawner_state=None, **lease)
+        moved = hold.moved(tx, present, event, now, desired=desired, address=None, spawner_state=None, **lease)
+        if event is Event.GONE_AGAIN:
+            nudge(tx, moved.after, now)  # it stands in the queue now, and nobody may be looking at that
+        return moved
 
     return hold.has_moved([await hub.store.write(write)])
 

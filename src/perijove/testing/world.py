@@ -1,4 +1,4 @@
-"""The place where a FakeSpawner's servers live. It outlives hubs, and remembers what each of them did to it."""
+"""The place where a ScriptedSpawner's servers live. It outlives hubs, and remembers what each of them did to it."""
 
 import asyncio
 from collections.abc import Callable

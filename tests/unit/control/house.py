@@ -22,8 +22,8 @@ from perijove.domain.server import Phase, Server
 from perijove.ports.clock import Clock
 from perijove.ports.store.store import Store, Tx
 from perijove.testing.fake_prober import FakeProber
-from perijove.testing.fake_spawner import FakeSpawner
 from perijove.testing.fuse import Fuse, Killed
+from perijove.testing.scripted_spawner import ScriptedSpawner
 from perijove.testing.world import World
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class House:
             secrets=Keys("m" * 40),
             authenticator=unused,
             observers=(self.witness,),
-            spawner=FakeSpawner(self.world, fuse),
+            spawner=ScriptedSpawner(self.world, fuse),
             prober=FakeProber(self.world, fuse),
             watch=Watch(store, self.time),
         )

@@ -259,6 +259,20 @@ class TestTurningTime:
             assert other.ready == (rule == "idle_after")
             await house.check()
 
+    async def test_a_server_wanted_again_while_it_stops_is_started_in_no_time(self, house: House) -> None:
+        """Nobody has to look at the queue by chance: time stands still here."""
+        async with house.running(house.hub()) as hub:
+            await start(house, hub)
+            house.world.script("alice/").hangs = Moment.STOP
+            await ask_stop(hub, "alice", "", actor="alice")
+            await house.world.until(lambda: ("alice/", Moment.STOP) in house.world.reached)
+            await ask_start(hub, "alice", "", options=None, actor="alice")
+            house.world.script("alice/").hangs = None
+            house.world.go_on()
+            again = await house.until(hub, lambda server: server is not None and server.ready)
+            assert again is not None
+            assert again.attempt == 2
+
     async def test_culling_spares_a_server_that_was_started_anew(self, house: House, time: FakeClock) -> None:
         async with house.running(house.hub(cull={"max_age": 60.0, "every": 10**6})) as hub:
             await start(house, hub)
