@@ -259,10 +259,11 @@ class TestTurningTime:
             assert other.ready == (rule == "idle_after")
             await house.check()
 
-    async def test_a_server_wanted_again_while_it_stops_is_started_in_no_time(self, house: House) -> None:
+    async def test_a_server_wanted_again_while_it_stops_is_started_in_no_time(self, house: House, time: FakeClock) -> None:
         """Nobody has to look at the queue by chance: time stands still here."""
         async with house.running(house.hub()) as hub:
             await start(house, hub)
+            await time.turn(0.1)  # the pause after the look with which a hub begins
             house.world.script("alice/").hangs = Moment.STOP
             await ask_stop(hub, "alice", "", actor="alice")
             await house.world.until(lambda: ("alice/", Moment.STOP) in house.world.reached)
