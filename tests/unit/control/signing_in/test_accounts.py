@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -363,6 +364,40 @@ async def test_the_first_link_is_void_as_soon_as_an_administrator_exists(hub: Hu
     with pytest.raises(NotFoundError):
         await accept_invitation(hub, secret_of(link), Acceptance(user_name="mallory", password=GOOD))
     assert await first_admin_link(hub) is None
+
+
+async def test_the_first_link_is_void_though_the_administrator_came_while_its_form_was_being_sent(hub: Hub, accounts: Accounts) -> None:
+    link = await first_admin_link(hub)
+    assert link is not None
+    hashing, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        """The accounts, but for a pause where the password is hashed."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(accounts, name)
+
+        async def hash_password(self, password: str) -> str:
+            hashing.set()
+            await go_on.wait()
+            return await accounts.hash_password(password)
+
+        async def verify_password(self, phc: str | None, password: str) -> bool:
+            return await accounts.verify_password(phc, password)
+
+    slow: Any = Slow()
+    late = replace(hub, authenticator=slow)
+    async with asyncio.TaskGroup() as group:
+
+        async def attempt() -> None:
+            with pytest.raises(NotFoundError):
+                await accept_invitation(late, secret_of(link), Acceptance(user_name="mallory", password=GOOD))
+
+        group.create_task(attempt())
+        await hashing.wait()
+        await joined(hub, "boss", admin=True)
+        go_on.set()
+    assert await hub.store.read(lambda tx: tx.users.get("mallory")) is None
 
 
 async def test_the_first_link_lasts_a_day(hub: Hub, clock: FakeClock) -> None:
