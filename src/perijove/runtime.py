@@ -49,6 +49,7 @@ from perijove.web.pages.routes import ROUTES as PAGES
 from perijove.web.proxies import ROUTES as PROXIES
 from perijove.web.server import serve
 from perijove.web.surface import Surface
+from perijove.wire.scopes import Catalog
 
 _log = structlog.get_logger("perijove")
 _MAX_RUNTIME_PATH = 40
@@ -166,7 +167,7 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True) 
                 )
                 for entry in settings.profiles
             ],
-            custom_scopes=settings.custom_scopes,
+            catalog=Catalog(settings.custom_scopes),
         )
 
 

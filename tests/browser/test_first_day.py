@@ -92,8 +92,10 @@ def test_a_person_comes_by_the_link_works_and_leaves(hub: Running, context: Brow
 
     # a notebook cell
     page.locator(".jp-LauncherCard[data-category='Notebook']").first.click()
-    cell = page.locator(".jp-Notebook .cm-content").first
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=90_000)  # the kernel is there
+    cell = page.locator(".jp-Notebook .jp-CodeCell .cm-content").first
     cell.click()
+    expect(page.locator(".jp-Notebook .jp-CodeCell .cm-focused")).to_be_visible()
     page.keyboard.type("sum(range(10**6))")
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea-output").first).to_contain_text("499999500000", timeout=60_000)

@@ -1,7 +1,7 @@
 """What every use case is given: the ports, and the settings they need."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from perijove.config.settings import Settings
 from perijove.control.watch import Watch
@@ -15,6 +15,7 @@ from perijove.ports.prober import Prober
 from perijove.ports.secrets import Secrets
 from perijove.ports.spawner import Spawner
 from perijove.ports.store.store import Store
+from perijove.wire.scopes import BUILT_IN, Catalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,8 @@ class Hub:
     watch: Watch
     observers: Sequence[Observer] = ()
     profiles: Sequence[Profile] = ()
-    custom_scopes: Mapping[str, str] = field(default_factory=dict)
+    catalog: Catalog = BUILT_IN
+    """The scopes there are, the site's own included."""
 
     def moved(self, transition: Transition) -> None:
         """Tell all observers of a committed transition."""

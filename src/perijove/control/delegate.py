@@ -10,7 +10,7 @@ from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError
 from perijove.domain.roles import TOKEN_ROLE, owner_scopes, scopes_of_roles
 from perijove.domain.token import Token
 from perijove.ports.store.store import Tx
-from perijove.wire.scopes import Catalog, Owner, ScopeError
+from perijove.wire.scopes import Owner, ScopeError
 
 
 async def grantable(hub: Hub, name: str, asker: Identity, *, scopes: Sequence[str] | None, roles: Sequence[str]) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ async def grantable(hub: Hub, name: str, asker: Identity, *, scopes: Sequence[st
     Raises BadInputError if they do not exist or are more than the user holds, NotFoundError, ForbiddenError if a token of the
     asker's own would get more than the token it is made with.
     """
-    catalog = Catalog(hub.custom_scopes)
+    catalog = hub.catalog
 
     def query(tx: Tx) -> tuple[str, ...]:
         user = tx.users.get(name)
@@ -49,7 +49,7 @@ async def grantable(hub: Hub, name: str, asker: Identity, *, scopes: Sequence[st
 
 async def effective_scopes(hub: Hub, tokens: Sequence[Token], name: str) -> list[list[str]]:
     """What each of a user's tokens may do now, expanded and sorted."""
-    catalog = Catalog(hub.custom_scopes)
+    catalog = hub.catalog
 
     def query(tx: Tx) -> list[list[str]]:
         user = tx.users.get(name)

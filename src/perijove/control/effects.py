@@ -1,4 +1,3 @@
-# LEAD NOTE: read src/perijove/control/AAA_READ_ME_FIRST.txt before changing anything here; do not rewrite this file.
 """Move a server through the table, in a transaction: the new row and the bookkeeping the table asks for, together or not at all."""
 
 from collections.abc import Sequence

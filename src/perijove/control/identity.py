@@ -21,7 +21,6 @@ from perijove.domain.change import Notice, Topic
 from perijove.domain.server import UserId
 from perijove.domain.token import Session, TokenKind, hash_secret
 from perijove.ports.store.store import Tx
-from perijove.wire.scopes import Catalog
 
 _log = structlog.get_logger("perijove.identity")
 TOPICS = (Topic.TOKEN, Topic.SESSION, Topic.USER, Topic.GROUP, Topic.ROLE, Topic.SERVICE)
@@ -60,7 +59,7 @@ class Identities:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._catalog = Catalog(hub.custom_scopes)
+        self._catalog = hub.catalog
         self._rules = access_rules(hub)
         self._tokens: Recall[_Bearer] = Recall(MAX_REMEMBERED)
         self._browsers: Recall[Browser] = Recall(MAX_REMEMBERED)

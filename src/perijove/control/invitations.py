@@ -21,7 +21,7 @@ from perijove.ports.observer import AuditEvent
 from perijove.ports.store.credentials import Invitation
 from perijove.ports.store.store import Tx
 from perijove.wire.names import BadNameError, UserName, parse_user_name
-from perijove.wire.scopes import Catalog, Scopes
+from perijove.wire.scopes import Scopes
 
 INVITATION_AGE = timedelta(days=3)
 ADMIN_LINK_AGE = timedelta(hours=24)
@@ -81,7 +81,7 @@ async def invite(
             _withdraw(tx, now, lambda other: other.reset and other.user_name == user_name)
         elif user is not None and tx.passwords.get(user.id) is not None:
             raise ConflictError(f"{user.name} has an account already.", "Make a link to set a new password instead.")
-        if user is not None and within is not None and not user_scopes(tx, Catalog(hub.custom_scopes), user).within(within):
+        if user is not None and within is not None and not user_scopes(tx, hub.catalog, user).within(within):
             raise ForbiddenError(f"{user.name} may do more than you, so you may not set their password.", "An administrator can.")
         tx.invitations.add(invitation, hash_secret(secret))
         tx.audit.add(event)

@@ -20,7 +20,7 @@ from perijove.domain.token import OAuthClient, OAuthCode, Token, TokenKind, hash
 from perijove.domain.user import Service
 from perijove.ports.observer import AuditEvent
 from perijove.ports.store.store import Tx
-from perijove.wire.scopes import Catalog, Client, ScopeError, bind
+from perijove.wire.scopes import Client, ScopeError, bind
 
 CODE_AGE = timedelta(seconds=300)
 _IGNORED = frozenset({"identify"})
@@ -125,7 +125,7 @@ def _grant(
     roles: dict[str, tuple[str, ...]],
 ) -> tuple[str, ...]:
     """Requested scopes (role names count as their scopes) as far as the client may ask and the person holds them."""
-    catalog = Catalog(hub.custom_scopes)
+    catalog = hub.catalog
     party = Client(server=server.full_name if server else None, service=service.name if service else None)
     binding = bind(identity.owner, party)
     allowed = (*client.allowed_scopes, *IDENTIFY_SCOPES, *party.access_scopes)

@@ -1,4 +1,3 @@
-# LEAD NOTE: read src/perijove/control/AAA_READ_ME_FIRST.txt before changing anything here; do not rewrite this file.
 """How a start goes, for the person who waits: what was said so far, what is said now, and how it ended."""
 
 import asyncio

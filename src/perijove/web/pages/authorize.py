@@ -7,11 +7,10 @@ from starlette.responses import Response
 from perijove.control.oauth import Authorization
 from perijove.web.call import Call
 from perijove.web.pages.render import page
-from perijove.wire.scopes import Catalog
 
 
 async def authorize_page(call: Call, grant: Authorization) -> Response:
-    catalog = Catalog(call.surface.hub.custom_scopes)
+    catalog = call.surface.hub.catalog
     target = urlsplit(grant.redirect_uri)
     what = (
         f"{grant.server.user_name}'s server" if grant.server else f"the service {grant.service.name}" if grant.service else grant.client.description
