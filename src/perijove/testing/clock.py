@@ -2,6 +2,8 @@
 
 import asyncio
 import heapq
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -39,3 +41,15 @@ class FakeClock:
             for _ in range(5):
                 await asyncio.sleep(0)
         self._passed_s = end
+
+    async def turn_until(self, met: Callable[[], bool], *, step_s: float = 0.25, within_s: float = 20.0) -> None:
+        """Let time pass until `met`, no faster than what happens in threads and sockets can follow. `within_s` is real time.
+
+        Raises TimeoutError.
+        """
+        deadline = time.monotonic() + within_s
+        while not met():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not within {within_s} s")
+            await self.turn(step_s)
+            await asyncio.sleep(0.001)  # what runs in threads needs a real moment
