@@ -41,7 +41,7 @@ from perijove.ports.store.store import Store
 from perijove.telemetry.journal import Journal
 from perijove.telemetry.logs import set_up_logs
 from perijove.telemetry.metrics import Metrics
-from perijove.web.api.answers import Answers
+from perijove.web.answers import Answers
 from perijove.web.api.routes import ROUTES as API
 from perijove.web.app import App
 from perijove.web.oauth.routes import ROUTES as OAUTH

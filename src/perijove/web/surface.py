@@ -7,7 +7,7 @@ from datetime import datetime
 from perijove.control.context import Hub
 from perijove.control.identity import Identities
 from perijove.telemetry.metrics import Metrics
-from perijove.web.api.answers import Answers
+from perijove.web.answers import Answers
 
 PROTOCOL_VERSION = "6.1.1"
 """The JupyterHub whose protocol we speak; sent as X-JupyterHub-Version, which servers and clients compare with their own."""

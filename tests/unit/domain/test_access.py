@@ -29,9 +29,7 @@ ROLES = {
 STUDENTS = frozenset({"students"})
 
 
-def person(
-    name: str = "alice", *, admin: bool = False, roles: tuple[str, ...] = (), token: tuple[str, ...] | None = None
-) -> Identity:
+def person(name: str = "alice", *, admin: bool = False, roles: tuple[str, ...] = (), token: tuple[str, ...] | None = None) -> Identity:
     owner = Owner("user", name)
     grants = owner_grants(owner, ROLES, own_roles=roles, admin=admin)
     scopes = owner_scopes(BUILT_IN, owner, grants)
@@ -63,9 +61,7 @@ def person(
         ("shutdown", HUB, False, False),
     ],
 )
-def test_denial_by_a_filter_hides_denial_for_want_of_the_scope_does_not(
-    scope: str, on: Resource, allowed: bool, hidden: bool
-) -> None:
+def test_denial_by_a_filter_hides_denial_for_want_of_the_scope_does_not(scope: str, on: Resource, allowed: bool, hidden: bool) -> None:
     verdict = may(person(roles=("assistant",)), scope, on)
     assert (verdict.allowed, verdict.hidden) == (allowed, hidden)
     assert bool(verdict) == allowed
