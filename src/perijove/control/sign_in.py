@@ -111,8 +111,11 @@ async def _admit(hub: Hub, claims: Claims, keys: Sequence[str], *, address: str,
         user = tx.users.by_identity(claims.issuer, claims.subject)
         linked = user is not None
         if user is None:
-            user = tx.users.get(proposed)
-            if user is not None and tx.users.has_identity(user.id, claims.issuer):
+            user = tx.users.get(proposed)  # held from here on, so a second look is the last word
+            taken = user is not None and tx.users.has_identity(user.id, claims.issuer)
+            if taken and (found := tx.users.by_identity(claims.issuer, claims.subject)) is not None:
+                user, linked = found, True  # another replica made it between the two questions
+            elif taken:
                 reason = f"the name {proposed} belongs to another account of {claims.issuer}"
                 return _refused(tx, now, proposed, address, reason, "Your account's name is taken by somebody else here.")
         name = user.name if user is not None else proposed

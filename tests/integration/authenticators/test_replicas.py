@@ -110,7 +110,7 @@ async def all_at_once(door: Door, attempts: list[Coroutine[Any, Any, T]]) -> lis
 
 
 async def test_first_sign_ins_at_both_at_once_make_one_account(hubs: tuple[Hub, Hub], door: Door) -> None:
-    for number in range(10):
+    for number in range(40):
         spellings = [f"{number}-{which}" for which in range(4)]  # nothing in common but the identity
         for spelling in spellings:
             door.known[spelling] = Claims(issuer="door", subject=f"id-{number}", username=f"person{number}")
