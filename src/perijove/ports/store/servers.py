@@ -28,8 +28,8 @@ class Servers(Protocol):
     def save(self, server: Server) -> Server:
         """Write the row if its revision is still the one given (compare and swap), and return it with the next revision.
 
-        Saves every field but id, user and created. Adds a SERVER notice with the key `str(id)` and the data {"phase"}. Raises
-        StaleError.
+        Saves every field but id, user and created; of a lease that the holder in the record has renewed meanwhile, the longer
+        one stays. Adds a SERVER notice with the key `str(id)` and the data {"phase"}. Raises StaleError.
         """
         ...
 
@@ -100,7 +100,7 @@ class StoredRoute:
 class Routes(Protocol):
     def set(self, route: StoredRoute, at: datetime) -> int:
         """Add or replace; adds a ROUTE notice (key: spec, data: {"target", "data"}). Returns a revision R such that whoever
-        has applied all notices up to R knows the route (0 if nothing changed)."""
+        has applied all notices up to R knows the route; if nothing changed, that of the notice that told of it."""
         ...
 
     def delete(self, spec: str, at: datetime) -> None:
