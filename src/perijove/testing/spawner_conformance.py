@@ -1,184 +1,231 @@
-"""What every spawner must do (ports/spawner.py), as tests: inherit, say how yours is opened, and run them with pytest.
+"""What every spawner must do, as tests. For authors of spawners:
 
-    class TestMine(SpawnerConformance):
-        @pytest.fixture(autouse=True)
-        def _place(self, tmp_path): ...
+    class TestMySpawner(SpawnerConformance):
+        @pytest.fixture
+        def subject(self) -> Subject: ...
 
-        def opened(self): return MySpawner.open(config, context)
-
-The tests are coroutines: pytest-asyncio in auto mode runs them. What they start they stop, also when they fail.
+It needs pytest-asyncio in its auto mode, or a runner of your own that awaits each `test_…` method with a fresh `Subject`.
 """
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import replace
-from secrets import token_hex
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
-from perijove.domain.server import ServerId
-from perijove.ports.spawner import Address, Checkpoint, Exited, Handle, Progress, Running, Spawner, StartEvent, StartRequest, Unclear
+from perijove.domain.server import JsonObject
+from perijove.ports.spawner import Address, Checkpoint, Exited, Handle, Pending, Progress, Running, Spawner, StartEvent, StartRequest
 
-TAIL_BYTES = 1000
-Run = Callable[[StartRequest], Awaitable[tuple[Handle, list[StartEvent]]]]
+WITHIN_S = 60.0
+"""How long anything may take."""
+
+
+class Subject(Protocol):
+    """A spawner to be examined, and the place where its servers run."""
+
+    def opened(self) -> AbstractAsyncContextManager[Spawner]:
+        """Open it as a hub does. Again, over the same place: as the next hub does."""
+        ...
+
+    def request(self, server_name: str = "") -> StartRequest:
+        """A start of a server that has not been started yet: another `start_id` and `server_id` each time."""
+        ...
+
+    async def living(self, start_id: str) -> int:
+        """How many servers of this attempt live, as the place itself says."""
+        ...
+
+    async def end(self, handle: Handle) -> None:
+        """Have a running server die, without the spawner's doing. Returns when it is dead."""
+        ...
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One start as a hub drives it: keeps in `handle` what a database would keep."""
+
+    request: StartRequest
+    events: list[StartEvent] = field(default_factory=list)
+
+    @property
+    def handle(self) -> Handle:
+        return self.request.handle
+
+    @property
+    def up(self) -> bool:
+        return bool(self.events) and isinstance(self.events[-1], Address)
+
+    async def drive(self, spawner: Spawner, most: int = 1000) -> "Attempt":
+        """Take at most so many events, and let go of the start."""
+        async with asyncio.timeout(WITHIN_S), _closing(spawner.start(self.request)) as stream:
+            for _ in range(most):
+                event = await anext(stream, None)
+                if event is None:
+                    break
+                self.events.append(event)
+                self._keep(event)
+                if isinstance(event, Address):
+                    break
+        return self
+
+    def _keep(self, event: StartEvent) -> None:
+        changes: dict[str, Any] = {}
+        if isinstance(event, Checkpoint):
+            changes["state"] = _stored(event.state)
+        elif isinstance(event, Address):
+            changes["address"] = event.url
+            if event.state is not None:
+                changes["state"] = _stored(event.state)
+        self.request = replace(self.request, handle=replace(self.handle, **changes))
 
 
 class SpawnerConformance:
-    """Each `opened` is a hub's: the place and whatever lives there outlives it."""
+    """Subclasses provide the fixture `subject`."""
 
-    user_name = "alice"
-    within_s = 30.0
-    grace_s = 5.0
+    async def test_a_start_ends_with_an_address_and_one_server_runs(self, subject: Subject) -> None:
+        async with subject.opened() as spawner:
+            attempt = await Attempt(subject.request()).drive(spawner)
+            assert attempt.up, "the last event of a start is an Address"
+            assert attempt.handle.state is not None, "without any state it cannot be found again"
+            assert str(attempt.handle.address).startswith(("http://", "https://", "http+unix://"))
+            assert all(event.percent is None or 0 <= event.percent <= 100 for event in attempt.events if isinstance(event, Progress))
+            assert await subject.living(attempt.handle.start_id) == 1
+            assert [type(status) for status in await spawner.poll([attempt.handle])] == [Running]
+            await stopped(spawner, attempt.handle)
 
-    def opened(self) -> AbstractAsyncContextManager[Spawner]:
-        """A spawner as a new hub opens it, every time over the same place."""
-        raise NotImplementedError
+    async def test_a_stopped_server_is_gone_and_stopping_again_succeeds(self, subject: Subject) -> None:
+        async with subject.opened() as spawner:
+            attempt = await Attempt(subject.request()).drive(spawner)
+            await stopped(spawner, attempt.handle)
+            assert await subject.living(attempt.handle.start_id) == 0
+            assert [type(status) for status in await spawner.poll([attempt.handle])] == [Exited]
+            await stopped(spawner, attempt.handle)
 
-    def living(self, handle: Handle) -> int | None:  # noqa: ARG002 - for those who override it
-        """How many servers of this attempt live, found out without the spawner; None if there is no other way."""
-        return None
+    async def test_a_stopped_server_can_be_started_anew(self, subject: Subject) -> None:
+        async with subject.opened() as spawner:
+            first = await Attempt(subject.request()).drive(spawner)
+            await stopped(spawner, first.handle)
+            request = subject.request()
+            second = await Attempt(replace(request, handle=replace(request.handle, server_id=first.handle.server_id))).drive(spawner)
+            assert [type(status) for status in await spawner.poll([first.handle, second.handle])] == [Exited, Running]
+            await stopped(spawner, first.handle)
+            assert await subject.living(second.handle.start_id) == 1, "stopping an earlier attempt ended the present one"
+            await stopped(spawner, second.handle)
 
-    def request(self, name: str = "") -> StartRequest:
-        """Of a new attempt. Extend it by the options and environment that your servers need."""
-        handle = Handle(server_id=ServerId(1), user_name=self.user_name, server_name=name, start_id=token_hex(8), state=None)
-        prefix = f"/user/{self.user_name}/" + (f"{name}/" if name else "")
-        return StartRequest(handle=handle, prefix=prefix, env={"JUPYTERHUB_API_TOKEN": token_hex(8), "JUPYTERHUB_BASE_URL": "/"})
+    async def test_what_was_never_started_can_be_stopped_polled_and_forgotten(self, subject: Subject) -> None:
+        async with subject.opened() as spawner:
+            handle = subject.request().handle
+            await stopped(spawner, handle)
+            assert [type(status) for status in await spawner.poll([handle])] == [Exited]
+            assert await spawner.log_tail(handle, 1000) == ""
+            await spawner.forget(handle.user_name, handle.server_name)
+            await spawner.forget(handle.user_name, handle.server_name)
 
-    async def test_a_start_ends_with_an_address_of_something_that_runs(self) -> None:
-        async with self.opened() as spawner, self._stopping(spawner) as run:
-            handle, events = await run(self.request())
-            assert isinstance(events[-1], Address)
-            assert events[-1].url.startswith(("http://", "https://", "http+unix://"))
-            assert all(isinstance(event, Checkpoint | Progress) for event in events[:-1])
-            (status,) = await spawner.poll([handle])
-            assert isinstance(status, Running)
-            assert status.address in {None, handle.address}
-            assert self.living(handle) in {None, 1}
+    async def test_a_hub_that_dies_at_any_step_of_a_start_leads_to_one_server(self, subject: Subject) -> None:
+        step, last = 1, False
+        while not last:
+            async with subject.opened() as spawner:
+                attempt = await Attempt(subject.request()).drive(spawner, step)
+            last, step, address = attempt.up, step + 1, attempt.handle.address
+            async with subject.opened() as spawner:
+                await attempt.drive(spawner)
+                assert address in {None, attempt.handle.address}, "a server that was up already was not picked up where it is"
+                assert attempt.up, f"begun anew after {step - 1} events, the start did not end with an address"
+                assert await subject.living(attempt.handle.start_id) == 1, f"begun anew after {step - 1} events"
+                await stopped(spawner, attempt.handle)
+                assert await subject.living(attempt.handle.start_id) == 0
 
-    async def test_what_was_stopped_has_ended_and_stopping_it_again_succeeds(self) -> None:
-        async with self.opened() as spawner, self._stopping(spawner) as run:
-            handle, _ = await run(self.request())
-            for _ in range(2):
-                await spawner.stop(handle, self.grace_s)
-                (status,) = await spawner.poll([handle])
-                assert isinstance(status, Exited)
-                assert not self.living(handle)
+    async def test_a_start_called_off_at_any_step_leaves_nothing_when_stopped(self, subject: Subject) -> None:
+        step, last = 1, False
+        while not last:
+            async with subject.opened() as spawner:
+                attempt = await Attempt(subject.request()).drive(spawner, step)
+                await stopped(spawner, attempt.handle)
+                assert await subject.living(attempt.handle.start_id) == 0, f"called off after {step} events"
+            last, step = attempt.up, step + 1
 
-    async def test_what_never_began_can_be_stopped_and_does_not_run(self) -> None:
-        async with self.opened() as spawner:
-            handle = self.request().handle
-            await spawner.stop(handle, self.grace_s)
-            (status,) = await spawner.poll([handle])
-            assert isinstance(status, Exited)
+    async def test_a_start_that_is_cancelled_while_it_works_can_be_stopped(self, subject: Subject) -> None:
+        async with subject.opened() as spawner:
+            attempt = Attempt(subject.request())
+            await attempt.drive(spawner, 1)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.005):
+                    await attempt.drive(spawner)
+            await stopped(spawner, attempt.handle)
+            assert await subject.living(attempt.handle.start_id) == 0
 
-    async def test_the_next_hub_polls_and_stops_what_another_started(self) -> None:
-        async with self.opened() as first, self._stopping(first) as run:
-            handle, _ = await run(self.request())
-            async with self.opened() as second:
-                (status,) = await second.poll([handle])
-                assert isinstance(status, Running)
-                await second.stop(handle, self.grace_s)
-                (status,) = await second.poll([handle])
-                assert isinstance(status, Exited)
-            assert not self.living(handle)
+    async def test_a_server_that_died_is_said_to_have_ended_by_the_next_hub_too(self, subject: Subject) -> None:
+        async with subject.opened() as spawner:
+            attempt = await Attempt(subject.request()).drive(spawner)
+            await subject.end(attempt.handle)
+            await until_ended(spawner, attempt.handle)
+        async with subject.opened() as spawner:
+            await until_ended(spawner, attempt.handle)
+            await stopped(spawner, attempt.handle)
 
-    async def test_a_start_broken_off_anywhere_is_picked_up_by_the_next_hub(self) -> None:
-        async with aclosing(self._broken_off()) as starts:
-            async for handle, request, spawner, run in starts:
-                picked_up, events = await run(replace(request, handle=handle))
-                assert isinstance(events[-1], Address)
-                (status,) = await spawner.poll([picked_up])
-                assert isinstance(status, Running)
-                assert self.living(picked_up) in {None, 1}
-                if handle.address is not None:
-                    assert picked_up.address == handle.address, "the server that was up was not picked up"
-
-    async def test_a_start_broken_off_anywhere_can_be_stopped_by_the_next_hub(self) -> None:
-        async with aclosing(self._broken_off()) as starts:
-            async for handle, _, spawner, _ in starts:
-                await spawner.stop(handle, self.grace_s)
-                (status,) = await spawner.poll([handle])
-                assert isinstance(status, Exited)
-                assert not self.living(handle)
-
-    async def test_a_server_can_be_started_anew_after_it_was_stopped(self) -> None:
-        async with self.opened() as spawner, self._stopping(spawner) as run:
-            first, _ = await run(self.request())
-            await spawner.stop(first, self.grace_s)
-            second, _ = await run(self.request())
-            old, new = await spawner.poll([first, second])
-            assert isinstance(old, Exited)
-            assert isinstance(new, Running)
-
-    async def test_polls_answer_in_order_and_stopping_one_leaves_the_other(self) -> None:
-        async with self.opened() as spawner, self._stopping(spawner) as run:
-            one, _ = await run(self.request("one"))
-            two, _ = await run(self.request("two"))
-            assert one.address != two.address
-            await spawner.stop(one, self.grace_s)
-            statuses = await spawner.poll([two, one, two])
-            assert [type(status) for status in statuses] == [Running, Exited, Running]
+    async def test_many_are_asked_about_at_once_and_answered_in_order(self, subject: Subject) -> None:
+        async with subject.opened() as spawner:
             assert list(await spawner.poll([])) == []
+            one, two = [await Attempt(subject.request(name)).drive(spawner) for name in ("", "lab")]
+            never = subject.request("never")
+            await subject.end(one.handle)
+            await until_ended(spawner, one.handle)
+            handles = [never.handle, two.handle, one.handle]
+            assert [type(status) for status in await spawner.poll(handles)] == [Exited, Running, Exited]
+            for handle in handles:
+                await stopped(spawner, handle)
 
-    async def test_the_log_is_short_and_there_is_one_for_what_is_gone_too(self) -> None:
-        async with self.opened() as spawner, self._stopping(spawner) as run:
-            assert isinstance(await spawner.log_tail(self.request("never").handle, TAIL_BYTES), str)
-            handle, _ = await run(self.request())
-            assert len(await spawner.log_tail(handle, TAIL_BYTES)) <= TAIL_BYTES
-            await spawner.stop(handle, self.grace_s)
-            assert len(await spawner.log_tail(handle, 10)) <= 10
+    async def test_the_next_hub_finds_what_runs_and_its_log(self, subject: Subject) -> None:
+        async with subject.opened() as spawner:
+            attempt = await Attempt(subject.request()).drive(spawner)
+        async with subject.opened() as spawner:
+            (status,) = await spawner.poll([attempt.handle])
+            assert isinstance(status, Running)
+            assert status.address in {None, attempt.handle.address}
+            assert len(await spawner.log_tail(attempt.handle, 10)) <= 10
+            await stopped(spawner, attempt.handle)
+            assert await subject.living(attempt.handle.start_id) == 0
+            assert len(await spawner.log_tail(attempt.handle, 10)) <= 10
 
-    async def test_state_that_it_never_wrote_is_not_taken_for_dead(self) -> None:
-        """A spawner of another place, or a later version, may have written it."""
-        async with self.opened() as spawner:
-            handle = replace(self.request().handle, state={"written by": "somebody else"})
-            (status,) = await spawner.poll([handle])
-            assert isinstance(status, Unclear | Exited)
+    async def test_options_that_it_does_not_know_are_kept(self, subject: Subject) -> None:
+        async with subject.opened() as spawner:
+            assert dict(spawner.check_options({"of a client of its own": 1}))["of a client of its own"] == 1
+            names = [option.name for option in spawner.option_fields("alice")]
+            assert len(names) == len(set(names))
 
-    @asynccontextmanager
-    async def _stopping(self, spawner: Spawner, known: dict[str, Handle] | None = None) -> AsyncIterator[Run]:
-        """A function that starts a server; in the end all of them are stopped, and those `known` then."""
-        started = {} if known is None else known
 
-        async def run(request: StartRequest) -> tuple[Handle, list[StartEvent]]:
-            return await self._start(spawner, request, started)
+async def stopped(spawner: Spawner, handle: Handle) -> None:
+    """Stop it without much patience."""
+    async with asyncio.timeout(WITHIN_S):
+        await spawner.stop(handle, 1.0)
 
-        try:
-            yield run
-        finally:
-            for handle in started.values():
-                await spawner.stop(handle, 0)
 
-    async def _start(
-        self, spawner: Spawner, request: StartRequest, started: dict[str, Handle], until: int = 10_000
-    ) -> tuple[Handle, list[StartEvent]]:
-        """As a hub does, with `started` as its database; broken off after so many events."""
-        events: list[StartEvent] = []
-        handle, stream = request.handle, spawner.start(request)
-        started[handle.start_id] = handle
-        async with asyncio.timeout(self.within_s), AsyncExitStack() as stack:
-            if (close := getattr(stream, "aclose", None)) is not None:
-                stack.push_async_callback(close)
-            async for event in stream:
-                events.append(event)
-                state = None if isinstance(event, Progress) else event.state
-                if state is not None:
-                    handle = replace(handle, state=json.loads(json.dumps(state)))
-                if isinstance(event, Address):
-                    handle = replace(handle, address=event.url)
-                started[handle.start_id] = handle
-                if isinstance(event, Address) or len(events) == until:
-                    break
-        return handle, events
+async def until_ended(spawner: Spawner, handle: Handle) -> Exited:
+    """Ask until it is said to have ended: what has just died may be noticed a moment later."""
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        (status,) = await spawner.poll([handle])
+        if isinstance(status, Exited):
+            return status
+        assert not isinstance(status, Pending), "a server that has run does not wait to begin"
+        assert time.monotonic() < deadline, f"still {status}"
+        await asyncio.sleep(0.02)
 
-    async def _broken_off(self) -> AsyncGenerator[tuple[Handle, StartRequest, Spawner, Run], None]:
-        """Starts broken off after one event, after two, and so on up to the address; each with the next hub's spawner."""
-        number, ended = 0, False
-        while not ended:
-            number += 1
-            request, started = self.request(), dict[str, Handle]()
-            async with self.opened() as second, self._stopping(second, started) as run:
-                async with self.opened() as first:
-                    handle, events = await self._start(first, request, started, number)
-                ended = isinstance(events[-1], Address)
-                yield handle, request, second, run
+
+@contextlib.asynccontextmanager
+async def _closing(stream: AsyncIterator[StartEvent]) -> AsyncIterator[AsyncIterator[StartEvent]]:
+    try:
+        yield stream
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _stored(state: JsonObject) -> JsonObject:
+    """Through the database and back: only JSON survives."""
+    loaded: JsonObject = json.loads(json.dumps(state))
+    return loaded
