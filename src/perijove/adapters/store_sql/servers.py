@@ -80,8 +80,11 @@ _RELEASE_ALL = Statement(update(SERVERS).where(equals(SERVERS.c.lease_holder, "h
 _RELEASE_ALL_BUT = Statement(update(SERVERS).where(SERVERS.c.lease_holder != bindparam("holder")).values(lease_holder=None, lease_until=None))
 _WORK: Final = union_all(
     select(SERVERS.c.id).where(SERVERS.c.phase.in_(constants(sorted(phase.value for phase in ACTIVITY if phase is not Phase.QUEUED)))),
-    select(SERVERS.c.id).where(SERVERS.c.desired == constant(Desired.ABSENT.value), SERVERS.c.phase.in_(constants(_IDLE))),
+    select(SERVERS.c.id)
+    .where(SERVERS.c.desired == constant(Desired.ABSENT.value), SERVERS.c.phase.in_(constants(_IDLE)))
+    .with_hint(SERVERS, "INDEXED BY ix_servers_absent", "sqlite"),
 )
+"""SQLite is told the partial index here and below: without statistics it takes that of the phase, and reads every server at rest."""
 _DUE = Statement(
     select_servers().where(SERVERS.c.id.in_(_WORK), _FREE).order_by(func.coalesce(SERVERS.c.queued_at, 0), SERVERS.c.id).limit(bindparam("size"))
 )
@@ -96,8 +99,9 @@ _ACTIVE_OF = Statement(
     select(func.count()).select_from(SERVERS).where(equals(SERVERS.c.user_id, "key"), SERVERS.c.phase.not_in(constants([*_IDLE, Phase.QUEUED.value])))
 )
 _AHEAD: Final = or_(SERVERS.c.queued_at < bindparam("since"), and_(SERVERS.c.queued_at == bindparam("since"), SERVERS.c.id <= bindparam("key")))
-_POSITION = Statement(select(func.count().filter(_AHEAD), func.count()).select_from(SERVERS).where(_QUEUED))
-_QUEUE = Statement(select_servers().where(_QUEUED).order_by(SERVERS.c.queued_at, SERVERS.c.id).limit(bindparam("size")))
+_BY_QUEUE: Final = (SERVERS, "INDEXED BY ix_servers_queue", "sqlite")
+_POSITION = Statement(select(func.count().filter(_AHEAD), func.count()).select_from(SERVERS).where(_QUEUED).with_hint(*_BY_QUEUE))
+_QUEUE = Statement(select_servers().where(_QUEUED).order_by(SERVERS.c.queued_at, SERVERS.c.id).limit(bindparam("size")).with_hint(*_BY_QUEUE))
 
 
 def _touch_users(speech: Speech) -> Any:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Executable,
+    FromClause,
     Select,
     Table,
     Text,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.types import JSON, TypeEngine
 
@@ -73,8 +75,16 @@ def _values(names: Sequence[str]) -> dict[str, Any]:
     return {name: bindparam(name) for name in names}
 
 
+class _HintedCompiler(SQLiteCompiler):
+    """Lets `with_hint(table, "INDEXED BY …", "sqlite")` through, which SQLAlchemy leaves out for SQLite."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002 - the name of the table stands before it
+        return text
+
+
 class SqliteSpeech:
     dialect: Dialect = SQLiteDialect_pysqlite(paramstyle="qmark")
+    dialect.statement_compiler = _HintedCompiler
 
     def insert_missing(self, table: Table, *names: str, keys: Sequence[str]) -> Any:
         return sqlite.insert(table).values(_values(names)).on_conflict_do_nothing(index_elements=list(keys))
