@@ -67,8 +67,9 @@ async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
                     revision = batch[-1].revision
                     yield _line(revision, batch)
         finally:
-            if pending is not None:
+            if pending is not None:  # a generator that is still being asked cannot be closed
                 pending.cancel()
+                await asyncio.wait({pending})
 
 
 def _line(revision: int, batch: Sequence[Notice]) -> bytes:

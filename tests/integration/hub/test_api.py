@@ -6,7 +6,8 @@ from itertools import count
 import httpx2 as httpx
 import pytest
 
-from tests.running.perijove import Running, until
+from tests.integration.hub.conftest import SETTINGS
+from tests.running.perijove import Running, perijove, until
 
 _numbers = count()
 
@@ -203,3 +204,11 @@ def test_an_unknown_address_is_404_and_a_wrong_method_405(api: httpx.Client) -> 
     wrong = api.delete("/users")
     assert wrong.status_code == 405
     assert "GET" in wrong.headers["allow"]
+
+
+def test_a_hub_that_ends_while_proxies_follow_it_ends_quietly() -> None:
+    with perijove(SETTINGS) as running:
+        until(lambda: "following the routes" in running.output or running.healthy(running.url), what="the proxy")
+        running.end()
+        assert "Traceback" not in running.output
+        assert "Exception" not in running.output

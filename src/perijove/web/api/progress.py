@@ -44,8 +44,9 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
     except StopAsyncIteration:
         return
     finally:
-        if waiting is not None:
+        if waiting is not None:  # a generator that is still being asked cannot be closed
             waiting.cancel()
+            await asyncio.wait({waiting})
 
 
 def _line(value: dict[str, Any]) -> bytes:
