@@ -12,12 +12,13 @@ from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.door import Door
 from perijove.proxy.errorpages import HUB_DOWN, NOTHING_HERE, OVERLOADED, SERVER_DOWN, TIMED_OUT, Trouble, render, wants_html
 from perijove.proxy.exchange import Exchange
-from perijove.proxy.http1 import Refused, RequestFields, check_partial_head, parse_request_line
+from perijove.proxy.http1 import PLAIN_LINE, Refused, RequestFields, check_partial_head, parse_request_line
 from perijove.proxy.table import Entry
 from perijove.proxy.tunnel import Tunnel
 from perijove.proxy.upstreams import Origin, UpstreamConnection
 
 _HOST_LINE = re.compile(rb"(?im)^host:[^\r]*\r\n")
+_CR: Final = 13
 _SWALLOW_MAX: Final = 64 * 1024 * 1024
 _NOT_PASSED_ON: Final = frozenset({b"CONNECT", b"TRACE"})
 _MIN_DRAIN_BYTES: Final = 4096
@@ -110,28 +111,37 @@ class ClientConnection(asyncio.Protocol):
     def _begin(self, data: bytes) -> bytes | None:
         """Start the exchange of the request at the beginning of `data`; returns what follows its head, or None if it is not whole."""
         door = self.door
-        while data.startswith(b"\r\n"):  # RFC 9112, section 2.2
-            data = data[2:]
-        if data == b"\r":
-            self._buffer = data
-            return None
+        if data[0] == _CR:
+            while data.startswith(b"\r\n"):  # RFC 9112, section 2.2
+                data = data[2:]
+            if data in {b"", b"\r"}:
+                self._buffer = data
+                return None
         end = data.find(b"\r\n\r\n")
         method = block = b""
         try:
             if end < 0 or end > door.limits.max_head_bytes:
                 self._wait_for_head(data)
                 return None
-            line = parse_request_line(data)
-            method, target, version = line.groups()
+            named = None
+            minor = 1
+            line = PLAIN_LINE.match(data)
+            if line is not None:
+                method, target, path = line.groups()
+                if path.startswith(door.addresses.internal):
+                    door.addresses.parse(target)
+            else:
+                line = parse_request_line(data)
+                method, target, version = line.groups()
+                minor = 1 if version == b"1" else 0
+                target, path, named = door.addresses.parse(target)
             block = data[line.end() : end + 2]
-            minor = 1 if version == b"1" else 0
             fields = self._remembered
             # Requests of one client mostly differ by their first line alone.
             if fields is None or fields.block != block or fields.minor != minor:
                 fields = self._remembered = RequestFields(block, minor, door.limits.max_fields)
-            address = door.addresses.parse(target)
-            if address.host is not None:
-                block = b"Host: " + address.host + b"\r\n" + _HOST_LINE.sub(b"", block)
+            if named is not None:
+                block = b"Host: " + named + b"\r\n" + _HOST_LINE.sub(b"", block)
                 fields = RequestFields(block, minor, door.limits.max_fields)
             if method in _NOT_PASSED_ON:
                 raise Refused(405, "This method is not passed on.")
@@ -139,7 +149,7 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(refused, method, block)
             return b""
         door.stats.requests += 1
-        self._start(method, address.target, address.path, fields)
+        self._start(method, target, path, fields)
         rest = data[end + 4 :]
         exchange = self.exchange
         if rest and exchange is not None and exchange.receiving:
@@ -168,14 +178,12 @@ class ClientConnection(asyncio.Protocol):
             self._answer_at_once(SERVER_DOWN if entry is not None else HUB_DOWN, method, fields)
             return
         to_hub = entry is None
-        key = (to_hub, None if fields.host is not None else origin.authority)
-        tail = fields.tails.get(key)
+        tail = fields.tails.get(to_hub)
         if tail is None:
-            tail = fields.tails[key] = door.forwarding.tail(fields, self._peer, self._trusted, to_hub, origin.authority)
-        if origin.prefix:
-            sent_target = origin.prefix + target
-        else:
-            sent_target = target
+            tail = door.forwarding.tail(fields, self._peer, self._trusted, to_hub, origin.authority)
+            if fields.host is not None:
+                fields.tails[to_hub] = tail
+        sent_target = origin.prefix + target if origin.prefix else target
         if fields.request_id:
             head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, sent_target, tail)
         else:

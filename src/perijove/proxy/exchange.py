@@ -39,36 +39,28 @@ class Client(Protocol):
 class Exchange:
     """Lives from a request's head until both its body and the answer have passed, or one side is lost."""
 
-    __slots__ = (
-        "_body_chunks",
-        "_body_left",
-        "_chunks",
-        "_client",
-        "_connecting",
-        "_dirty",
-        "_head",
-        "_held",
-        "_keep_upstream",
-        "_left",
-        "_origins",
-        "_patience",
-        "_pending",
-        "_repeatable",
-        "_repeated",
-        "_to_close",
-        "_up_paused",
-        "begun",
-        "entry",
-        "fields",
-        "keep_client",
-        "method",
-        "over",
-        "receiving",
-        "started",
-        "status",
-        "target",
-        "up",
-    )  # fmt: skip
+    # Defaults live on the class: most requests change few of them, and this is made once for each request.
+    up: UpstreamConnection | None = None
+    begun = False
+    """Whether the answer has begun on its way to the client."""
+    status = 0
+    over = False
+    started = 0.0
+    receiving = False
+    """Whether more of the request's body is to come."""
+    _connecting: asyncio.Task[None] | None = None
+    _up_paused = False
+    _repeated = False
+    _pending: tuple[bytes, ...] = ()
+    _body_left = 0
+    _body_chunks: Chunks | None = None
+    _held = b""
+    _left = 0
+    _chunks: Chunks | None = None
+    _to_close = False
+    """The client sees the end of the answer by the end of the connection."""
+    _keep_upstream = False
+    _dirty = False
 
     def __init__(
         self, client: Client, method: bytes, target: bytes, fields: RequestFields, entry: Entry[Origin] | None, origins: Sequence[Origin], head: bytes
@@ -81,32 +73,17 @@ class Exchange:
         self.entry = entry
         self._origins = origins
         self._head = head
-        self._repeatable = not fields.has_body and method in _REPEATABLE
-        self._repeated = False
-        self._connecting: asyncio.Task[None] | None = None
-        self.up: UpstreamConnection | None = None
-        self._up_paused = False
-        self._pending: list[bytes] = []
         self._patience = client.door.limits.response_s
-        self.receiving = fields.has_body
-        """Whether more of the request's body is to come."""
-        self._body_left = fields.length
-        self._body_chunks = Chunks(keep_trailers=False) if fields.chunked else None
-        self.begun = False
-        """Whether the answer has begun on its way to the client."""
-        self.status = 0
-        self._held = b""
-        self._left = 0
-        self._chunks: Chunks | None = None
-        self._to_close = False
-        """The client sees the end of the answer by the end of the connection."""
-        self._keep_upstream = False
-        self._dirty = False
         self.keep_client = fields.keep_alive
-        self.over = False
-        self.started = 0.0
+        self._repeatable = method in _REPEATABLE
+        if fields.has_body:
+            self._repeatable = False
+            self.receiving = True
+            self._body_left = fields.length
+            self._body_chunks = Chunks(keep_trailers=False) if fields.chunked else None
 
     def start(self) -> None:
+        """Send the head on a kept connection, or make one first."""
         up = self._client.door.upstreams.take(self._origins[0], self._repeatable)
         if up is not None:
             self._send(up)
@@ -120,7 +97,7 @@ class Exchange:
         transport.write(self._head)
         if self._pending:
             transport.writelines(self._pending)
-            self._pending = []
+            self._pending = ()
         if self._client.write_paused:
             self.client_writable(False)
 
@@ -196,16 +173,25 @@ class Exchange:
                 self._held = b""
                 return
         self._held = b""
+        door = client.door
         status = self.status = head.status
-        client.door.stats.answered[status // 100] += 1
-        if self.entry is not None and (status < 300 or status == 304) and not (b"?" in self.target and b"no_track_activity" in self.target):
-            self.entry.last = client.door.clock.wall
-        self._begin_body(head, data)
+        door.stats.answered[status // 100] += 1
+        entry = self.entry
+        if entry is not None and (status < 300 or status == 304) and not (b"?" in self.target and b"no_track_activity" in self.target):
+            entry.last = door.clock.wall
+        keep = self.keep_client and not self.receiving and not door.draining
+        if keep and len(data) == head.size + head.length and self.fields.minor == 1 and head.simple and self.method != b"HEAD" and status != 304:
+            # By far the most common: whole, and nothing to add.
+            self.begun = True
+            self._keep_upstream = head.keep_alive
+            client.transport.write(data if head.plain else head.passed_on())
+            self._complete()
+        else:
+            self._begin_body(head, data, keep)
 
-    def _begin_body(self, head: ResponseHead, data: bytes) -> None:
+    def _begin_body(self, head: ResponseHead, data: bytes, keep: bool) -> None:
         """Send the head on, and what has come of the body: in one piece and as it came, wherever possible."""
         client = self._client
-        keep = self.keep_client and not self.receiving and not client.door.draining
         left, chunks, self._to_close, self.keep_client, self._keep_upstream, ours = frame(head, data, self.method, self.fields.minor, keep)
         here = len(data) - head.size
         out = data
@@ -329,7 +315,7 @@ class Exchange:
             if out:
                 self.up.transport.write(out)
         else:
-            self._pending.append(out)
+            self._pending = (*self._pending, out)
             client.wait(False)
         return rest
 

@@ -10,8 +10,13 @@ from typing import Final
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _FIELDS = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
+REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
+_PLAIN_SEGMENT: Final = rb"/(?![/.])[\x21\x22\x24\x26-\x2e\x30-\x3e\x40-\x7e\x80-\xff]*+"
+PLAIN_LINE: Final = re.compile(rb"(" + _TOKEN + rb") (((?:" + _PLAIN_SEGMENT + rb")++)(?:\?[\x21\x22\x24-\x7e\x80-\xff]*+)?) HTTP/1\.1\r\n")
+"""Groups: method, target, path. A first line whose path is what it seems to be: nothing encoded, no dots or slashes to resolve."""
+_STATUS: Final = rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n"
+_STATUS_LINE = re.compile(_STATUS)
+_RESPONSE = re.compile(_STATUS + rb"(" + _FIELDS + rb")\r\n")
 _BLOCK = re.compile(_FIELDS)
 TRAILERS: Final = re.compile(_FIELDS + rb"\r\n")
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
@@ -27,7 +32,8 @@ _REQUEST_NAMES = re.compile(
     rb":[ \t]*([^\r]*)\r"
 )
 _RESPONSE_NAMES = re.compile(rb"(?i)\n(connection|content-length|keep-alive|proxy-connection|transfer-encoding|upgrade):[ \t]*([^\r]*)\r")
-_FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_FRAMING: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_KNOWN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"upgrade"})
 _ALWAYS_CUT = frozenset({b"http2-settings", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer"})
 NO_LENGTH: Final = -1
 
@@ -43,7 +49,7 @@ class Refused(Exception):  # noqa: N818 - said of a message, in the words of the
 
 def parse_request_line(data: bytes) -> "re.Match[bytes]":
     """Groups: method, target, minor version. `data` begins with a whole line. Raises Refused."""
-    found = _REQUEST_LINE.match(data)
+    found = REQUEST_LINE.match(data)
     if found is not None:
         return found
     line = data.partition(b"\n")[0]
@@ -58,7 +64,7 @@ def check_partial_head(data: bytes, limit: int) -> None:
         if b"\r\n" not in data:
             raise Refused(414, "The address is too long.")
         raise Refused(431, "The head of the request is too large.")
-    if _BARE.search(data) or (not _REQUEST_LINE.match(data) and (b"\n" in data or not data[:1].isalpha())):
+    if _BARE.search(data) or (not REQUEST_LINE.match(data) and (b"\n" in data or not data[:1].isalpha())):
         parse_request_line(data)
         raise Refused(400, "The head of the request has a bare CR or LF.")
 
@@ -73,6 +79,7 @@ class RequestFields:
         "cuts",
         "expect",
         "forwarded",
+        "has_body",
         "host",
         "keep_alive",
         "length",
@@ -101,7 +108,7 @@ class RequestFields:
         self.cookies: list[tuple[int, int]] = []
         self.forwarded: list[tuple[bytes, bytes, int, int]] = []
         """What the client claims about itself: (name in lower case with "-", value, begin, end)."""
-        self.tails: dict[object, bytes] = {}
+        self.tails: dict[bool, bytes] = {}
         """Rendered heads to send on, kept by whoever renders them."""
         connection: list[bytes] = []
         upgrades: list[bytes] = []
@@ -122,11 +129,8 @@ class RequestFields:
         if connection:
             self._heed(connection, b", ".join(upgrades))
 
-    @property
-    def has_body(self) -> bool:
-        return self.chunked or self.length > 0
-
     def _check(self) -> None:
+        self.has_body = self.chunked or self.length > 0
         if self.host is None and self.minor == 1:
             raise Refused(400, "The request has no Host.")
         if self.chunked and self.length != NO_LENGTH:
@@ -175,7 +179,7 @@ class RequestFields:
         # h2c is never passed on: a server that takes it would talk past this proxy's rules.
         if b"upgrade" in options and upgrade and self.minor == 1 and not self.has_body and b"h2c" not in upgrade.lower():
             self.upgrade = upgrade
-        named = {option for option in options if option not in {b"close", b"keep-alive", b"upgrade"}} - _FRAMING
+        named = set(options) - _FRAMING - _KNOWN_OPTIONS
         if named:
             known = {begin for begin, _ in self.cuts}
             begin = 0
@@ -204,27 +208,58 @@ class RequestFields:
 class ResponseHead:
     """A response's head, checked."""
 
-    __slots__ = ("chunked", "fields", "keep_alive", "length", "minor", "plain", "size", "status", "upgrade")
+    # Defaults live on the class: one of these is made for each answer.
+    minor = 1
+    length = NO_LENGTH
+    chunked = False
+    keep_alive = True
+    upgrade = False
+    plain = True
+    """Whether the head can be sent on as it is."""
+    simple = True
+    """Whether `passed_on` is all there is to do."""
+    _cuts: tuple[tuple[int, int], ...] = ()
+    _named: frozenset[bytes] = frozenset()
 
     def __init__(self, data: bytes, end: int) -> None:
         """`data` begins with the head, whose empty line begins at `end` + 2. Raises Refused, with status 502."""
-        line = _STATUS_LINE.match(data)
-        if line is None:
-            raise Refused(502, "its first line is malformed")
-        begin = line.end()
-        stop = end + 2
-        if _BLOCK.fullmatch(data, begin, stop) is None:
-            raise Refused(502, "one of its header fields is malformed")
+        head = _RESPONSE.match(data)
+        if head is None or head.end() != end + 4:
+            what = "first line" if _STATUS_LINE.match(data) is None else "header fields"
+            raise Refused(502, f"its {what} cannot be understood")
+        version, status, _ = head.groups()
+        self._data = data
+        self._begin, self._stop = head.span(3)
         self.size = end + 4
-        self.minor = 1 if line[1] == b"1" else 0
-        self.status = int(line[2])
-        self.length = NO_LENGTH
-        self.chunked = False
-        self.keep_alive = self.minor == 1
-        self.upgrade = False
-        cuts: list[tuple[int, int]] | None = None
-        named: set[bytes] = set()
-        for found in _RESPONSE_NAMES.finditer(data, begin - 1, stop):
+        self.status = int(status)
+        if version == b"0":
+            self.minor = 0
+            self.keep_alive = self.plain = self.simple = False
+        told = _RESPONSE_NAMES.findall(data, self._begin - 1, self._stop)
+        if len(told) == 1 and told[0][0] == b"Content-Length" and self.status >= 200 and self.status != 204:
+            value = told[0][1]
+            if value.isdigit() and len(value) < 19:
+                self.length = int(value)
+                return
+        if told:
+            self._look_closely()
+
+    @property
+    def fields(self) -> bytes:
+        """The field lines to send on."""
+        if not self._cuts:
+            return self._data[self._begin : self._stop]
+        fields = _cut(self._data, self._begin, self._stop, self._cuts)
+        if self._named:
+            fields = b"".join(line for line in fields.splitlines(keepends=True) if line.partition(b":")[0].lower() not in self._named)
+        return fields
+
+    def passed_on(self) -> bytes:
+        """The data the head began, without what was for this hop alone."""
+        return _cut(self._data, 0, len(self._data), self._cuts)
+
+    def _look_closely(self) -> None:
+        for found in _RESPONSE_NAMES.finditer(self._data, self._begin - 1, self._stop):
             name = found[1].lower()
             value = found[2].rstrip(b" \t")
             if name == b"content-length":
@@ -239,29 +274,30 @@ class ResponseHead:
                 self.chunked = True
                 continue
             elif name == b"connection":
-                options = {token.strip() for token in value.lower().split(b",")}
-                if b"close" in options:
-                    self.keep_alive = False
-                elif b"keep-alive" in options:
-                    self.keep_alive = True
-                self.upgrade = self.upgrade or b"upgrade" in options
-                named |= options
-            cuts = cuts or []
-            cuts.append((found.start() + 1, found.end() + 1))
+                self._heed(value.lower())
+            self._cuts += ((found.start() + 1, found.end() + 1),)
+            self.plain = False
         if self.chunked and (self.length != NO_LENGTH or self.minor == 0):
             raise Refused(502, "it has both Content-Length and Transfer-Encoding, or is chunked in HTTP/1.0")
-        self.plain = cuts is None and self.minor == 1
-        """Whether the head can be sent on as it is."""
-        self.fields = data[begin:stop] if cuts is None else _cut(data, begin, stop, cuts, named - _FRAMING)
+
+    def _heed(self, value: bytes) -> None:
+        if value == b"keep-alive":
+            self.keep_alive = True
+            return
+        options = {token.strip() for token in value.split(b",")}
+        if b"close" in options:
+            self.keep_alive = False
+        elif b"keep-alive" in options:
+            self.keep_alive = True
+        self.upgrade = self.upgrade or b"upgrade" in options
+        self._named |= options - _FRAMING - _KNOWN_OPTIONS
+        self.simple = self.simple and not self._named
 
 
-def _cut(data: bytes, begin: int, stop: int, cuts: list[tuple[int, int]], named: set[bytes]) -> bytes:
+def _cut(data: bytes, begin: int, stop: int, cuts: tuple[tuple[int, int], ...]) -> bytes:
     pieces: list[bytes] = []
     for cut_begin, cut_end in cuts:
         pieces.append(data[begin:cut_begin])
         begin = cut_end
     pieces.append(data[begin:stop])
-    fields = b"".join(pieces)
-    if named - {b"close", b"keep-alive", b"upgrade"}:
-        fields = b"".join(line for line in fields.splitlines(keepends=True) if line.partition(b":")[0].lower() not in named)
-    return fields
+    return b"".join(pieces)

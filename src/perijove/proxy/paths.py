@@ -1,7 +1,7 @@
 """What a request's address may be, before any route is looked up. Pure."""
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from perijove.proxy.http1 import Refused
@@ -13,26 +13,20 @@ _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?@]*)(/[^?]*)?(\?.*)?")
 _SLASHES = re.compile(rb"/{2,}")
 
 
-class Address(NamedTuple):
-    """A request target in origin form."""
-
-    target: bytes
-    """As sent on."""
-    path: bytes
-    """Without the query, not decoded."""
-    host: bytes | None
-    """From a target in absolute form, which overrules the Host field (RFC 9112, section 3.2.2)."""
-
-
 class Addresses:
     """Sorts request targets for one base URL."""
 
     def __init__(self, base_url: str) -> None:
         """`base_url` begins and ends with a slash."""
-        self._internal = base_url.encode() + INTERNAL
+        self.internal = base_url.encode() + INTERNAL
+        """What paths begin with that have to be looked at with `parse`, however plain they are."""
 
-    def parse(self, target: bytes) -> Address:
-        """Raises Refused: 400 for what is no path or climbs with "..", 404 for the hub's internal addresses."""
+    def parse(self, target: bytes) -> tuple[bytes, bytes, bytes | None]:
+        """(target in origin form as sent on, its path without the query and not decoded, host).
+
+        The host is that of a target in absolute form, which overrules the Host field (RFC 9112, section 3.2.2), else None.
+        Raises Refused: 400 for what is no path or climbs with "..", 404 for the hub's internal addresses.
+        """
         host = None
         if not target.startswith(b"/"):
             found = _ABSOLUTE.fullmatch(target)
@@ -44,9 +38,9 @@ class Addresses:
         path = target if query < 0 else target[:query]
         if b"%" in path or b"/." in path or b"//" in path:
             self._look_closely(path)
-        elif path.startswith(self._internal):
+        elif path.startswith(self.internal):
             self._keep_out(path)
-        return Address(target, path, host)
+        return target, path, host
 
     def _look_closely(self, path: bytes) -> None:
         """Whatever way a server may read it, it must not lead out of where it seems to lead."""
@@ -60,5 +54,5 @@ class Addresses:
         self._keep_out(_SLASHES.sub(b"/", decoded))
 
     def _keep_out(self, path: bytes) -> None:
-        if path.startswith(self._internal) and path[len(self._internal) : len(self._internal) + 1] in {b"", b"/"}:
+        if path.startswith(self.internal) and path[len(self.internal) : len(self.internal) + 1] in {b"", b"/"}:
             raise Refused(404, "There is nothing at this address.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -212,6 +213,10 @@ def _work(settings: ProxySettings, index: int, board: Board, proxy_id: str, list
         loop.add_reader(life, stop.set)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         await worker.start(*listeners.for_worker())
+        # Tens of thousands of routes live as long as we do: looking through them for garbage would only stall requests.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 100)
         os.write(ready, b"1")
         async with asyncio.TaskGroup() as group:
             waiting = [group.create_task(stop.wait()), group.create_task(worker.failed.wait())]

@@ -108,9 +108,9 @@ class Table(Generic[T]):
     def find(self, path: bytes, host: bytes) -> Entry[T] | None:
         """The route of a request. `path`: as received, without the query; `host`: of its Host field, as received."""
         # Split no further than routes go: a path of a thousand slashes costs what a short one does.
-        segments = path.split(b"/", self._deepest + 1)
+        segments = path.split(b"/", self._deepest + 1)[1:]
         if b"%" in path:
-            segments = [unquote_to_bytes(segment) for segment in segments[: self._deepest + 1]]
+            segments = [unquote_to_bytes(segment) for segment in segments[: self._deepest]]
         if self._hosts:
             of_host = self._hosts.get(host_without_port(host))
             if of_host is not None:
@@ -122,7 +122,7 @@ class Table(Generic[T]):
 
 def _longest(node: _Node[T], segments: list[bytes]) -> Entry[T] | None:
     best = node.entry
-    for segment in segments[1:]:
+    for segment in segments:
         below = node.children.get(segment)
         if below is None:
             break

@@ -58,18 +58,20 @@ class Client:
         self._h11.send(h11.Request(method=method, target="/", headers=[("Host", "h")]))
         self._h11.send(h11.EndOfMessage())
         got = Answer(0, [], b"")
+        pieces: list[bytes] = []
         async with asyncio.timeout(WAIT_S):
             while True:
                 event = self._h11.next_event()
                 if event is h11.NEED_DATA:
-                    self._h11.receive_data(await self.reader.read(65536))
+                    self._h11.receive_data(await self.reader.read(1024 * 1024))
                 elif isinstance(event, h11.InformationalResponse):
                     got.informational.append(event.status_code)
                 elif isinstance(event, h11.Response):
                     got.status, got.headers = event.status_code, list(event.headers)
                 elif isinstance(event, h11.Data):
-                    got.body += bytes(event.data)
+                    pieces.append(bytes(event.data))
                 elif isinstance(event, h11.EndOfMessage):
+                    got.body = b"".join(pieces)
                     return got
 
     async def ask(self, raw: bytes) -> Answer:

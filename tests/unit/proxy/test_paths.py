@@ -28,7 +28,7 @@ def test_internal_addresses_are_not_to_be_reached_from_outside(path: str, base: 
 
 @pytest.mark.parametrize("path", ["/hub/perijove-theme/", "/hub/perijovex", "/user/hub/perijove/", "/hub/Perijove/", "/hub/home?next=/hub/perijove/"])
 def test_addresses_that_only_look_similar_are_let_through(path: str) -> None:
-    assert Addresses("/").parse(path.encode()).target == path.encode()
+    assert Addresses("/").parse(path.encode())[0] == path.encode()
 
 
 @pytest.mark.parametrize("path", ["/user/a/../b/", "/..", "/user/a/%2e%2e/b/", "/user/a/.%2E/", "/user/a%2F..%2Fb", "/./x", "/x/.", "/a%00b"])
@@ -40,9 +40,7 @@ def test_a_path_that_climbs_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/user/a/files/.hidden", "/user/a/...", "/a..b", "/x?y=/../z", "/user/a%20b/%E2%82%AC", "/%", "/a%zz"])
 def test_other_dots_and_percents_pass_byte_for_byte(path: str) -> None:
-    address = Addresses("/").parse(path.encode())
-    assert address.target == path.encode()
-    assert address.path == path.encode().partition(b"?")[0]
+    assert Addresses("/").parse(path.encode()) == (path.encode(), path.encode().partition(b"?")[0], None)
 
 
 def test_an_absolute_target_is_made_one_of_origin_form() -> None:
