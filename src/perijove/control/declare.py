@@ -5,12 +5,14 @@ earlier file declared: a service or role that is no longer declared is removed.
 """
 
 from datetime import datetime
+from urllib.parse import quote
 
 from perijove.config.settings import RoleEntry, ServiceEntry, Settings
 from perijove.control.context import Hub
-from perijove.domain.token import Token, TokenKind, hash_secret
+from perijove.domain.token import OAuthClient, Token, TokenKind, hash_secret
 from perijove.domain.user import Service
 from perijove.ports.store.access import StoredRole
+from perijove.ports.store.servers import StoredRoute
 from perijove.ports.store.store import Tx
 
 CONFIG_NOTE = "declared in the configuration"
@@ -24,7 +26,7 @@ async def declare(hub: Hub, service_tokens: dict[str, str]) -> None:
     def change(tx: Tx) -> None:
         _users(tx, settings, now)
         _groups(tx, settings, now)
-        _services(tx, settings, service_tokens, now)
+        _services(tx, hub, service_tokens, now)
         _roles(tx, settings, now)
 
     await hub.store.write(change)
@@ -61,14 +63,42 @@ def _groups(tx: Tx, settings: Settings, now: datetime) -> None:
             tx.groups.add_users(group, users, now=now)
 
 
-def _services(tx: Tx, settings: Settings, tokens: dict[str, str], now: datetime) -> None:
-    declared = {entry.name for entry in settings.services}
+def _services(tx: Tx, hub: Hub, tokens: dict[str, str], now: datetime) -> None:
+    declared = {entry.name: entry for entry in hub.settings.services}
     for service in tx.services.all():
+        if service.from_config and (service.name not in declared or not declared[service.name].url):
+            tx.routes.delete(service_prefix(hub, service.name), now)
         if service.from_config and service.name not in declared:
+            if service.oauth_client_id:
+                tx.oauth.delete_client(service.oauth_client_id, at=now)
             tx.services.delete(service.name, now=now)
-    for entry in settings.services:
+    for entry in declared.values():
         service = tx.services.put(_service(entry), now=now)
         _token(tx, service, tokens.get(entry.name), now)
+        _reach(tx, hub, service, tokens.get(entry.name), now)
+
+
+def service_prefix(hub: Hub, name: str) -> str:
+    """Where a service is reached, which is also its routespec: "/services/NAME/"."""
+    return f"{hub.addresses.base_url}services/{quote(name, safe='@~')}/"
+
+
+def _reach(tx: Tx, hub: Hub, service: Service, token: str | None, now: datetime) -> None:
+    """The route to a service that has an address, and the OAuth client of one that asks who its visitors are: its secret is the
+    service's token (JupyterHub's rule)."""
+    prefix = service_prefix(hub, service.name)
+    if service.url:
+        tx.routes.set(StoredRoute(spec=prefix, target=service.url.rstrip("/"), data={"service": service.name}), now)
+    if service.oauth_client_id and token:
+        client = OAuthClient(
+            id=service.oauth_client_id,
+            description=f"Service {service.name}",
+            secret=hash_secret(token),
+            redirect_uri=service.oauth_redirect_uri or f"{prefix}oauth_callback",
+            allowed_scopes=service.oauth_client_allowed_scopes,
+            service_id=service.id,
+        )
+        tx.oauth.put_client(client)
 
 
 def _service(entry: ServiceEntry) -> Service:
