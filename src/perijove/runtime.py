@@ -35,6 +35,7 @@ from perijove.control.watch import Watch
 from perijove.domain.environment import HubAddresses
 from perijove.domain.errors import SettingsError
 from perijove.domain.options import Profile
+from perijove.domain.roles import RoleDeclaration, RolesError, merge_roles
 from perijove.plugins import authenticator_plugin, check_plugins, spawner_plugin
 from perijove.ports.plugin import PluginContext
 from perijove.ports.store.store import Store
@@ -49,7 +50,7 @@ from perijove.web.pages.routes import ROUTES as PAGES
 from perijove.web.proxies import ROUTES as PROXIES
 from perijove.web.server import serve
 from perijove.web.surface import Surface
-from perijove.wire.scopes import Catalog
+from perijove.wire.scopes import Catalog, ScopeError
 
 _log = structlog.get_logger("perijove")
 _MAX_RUNTIME_PATH = 40
@@ -63,6 +64,15 @@ def load_settings(config: Path | None) -> Loaded:
 
 def _more_checks(settings: Settings, problems: Problems) -> None:
     check_plugins(settings, problems)
+    try:
+        catalog = Catalog(settings.custom_scopes)
+        roles = [RoleDeclaration(name=entry.name, description=entry.description or None, scopes=entry.scopes or None) for entry in settings.roles]
+        merge_roles(catalog, roles)
+    except ScopeError as error:
+        problems.add(("custom_scopes",), str(error))
+    except RolesError as error:
+        for mistake in error.mistakes:
+            problems.add(mistake.path, mistake.message)
 
 
 def prepare(loaded: Loaded) -> None:
@@ -191,7 +201,9 @@ def run_hub(loaded: Loaded) -> int:
     """Run a hub until SIGTERM or SIGINT; returns the exit code."""
     set_up_logs(loaded.settings.log.level, loaded.settings.log.format)
     gc.set_threshold(50_000, 20, 50)  # a request leaves hundreds of objects behind; collecting every 700 costs a tenth of the time
-    sys.setswitchinterval(0.0001)  # the database's threads and the event loop hand the interpreter to each other all the time; 5 ms would be seconds a page
+    sys.setswitchinterval(
+        0.0001
+    )  # the database's threads and the event loop hand the interpreter to each other all the time; 5 ms would be seconds a page
     prepare(loaded)
     return uvloop.run(_serve_hub(loaded))
 

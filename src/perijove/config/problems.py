@@ -46,8 +46,12 @@ class Problems:
         for line, problem in located:
             place = f"{name}:{line}" if line else name
             tail = f" {problem.suggestion}" if problem.suggestion else ""
-            rows.append(f"{place}: {show(problem.path)}: {problem.message.rstrip('.')}.{tail}")
+            rows.append(f"{place}: {show(problem.path)}: {_sentence(problem.message)}{tail}")
         return "\n".join(rows)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def show(path: Path) -> str:

@@ -1,0 +1,32 @@
+"""What can be checked of a configuration before anything starts: plugins' sections and scopes, too."""
+
+from pathlib import Path
+
+import pytest
+
+from perijove.domain.errors import SettingsError
+from perijove.runtime import load_settings
+
+
+def test_mistakes_in_plugins_and_roles_are_listed_with_the_others(tmp_path: Path) -> None:
+    config = tmp_path / "perijove.toml"
+    config.write_text(
+        '[[roles]]\nname = "r-1"\nscopes = ["read:usres"]\n[spawner]\nuse = "locl"\n[authenticator]\nuse = "dummy"\npasword = "x"\n[hub]\nbase_url = "x"\n'
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_settings(config)
+    lines = caught.value.message.splitlines()
+    assert [line.split(": ")[0].rpartition(":")[2] for line in lines] == ["3", "5", "8", "10"]
+    assert "Did you mean 'read:users'?" in lines[0]
+    assert "Did you mean 'local'?" in lines[1]
+    assert "Did you mean 'password'?" in lines[2]
+
+
+def test_a_plugin_may_be_named_by_module_and_must_be_one(tmp_path: Path) -> None:
+    config = tmp_path / "perijove.toml"
+    config.write_text('[spawner]\nuse = "perijove.testing.null_spawner:NullSpawner"\nstart_delay = "2s"\n')
+    assert load_settings(config).settings.spawner["start_delay"] == "2s"
+    for wrong in ("perijove.testing.null_spawner:Nothing", "no.such.module:Thing", "perijove.domain.page:Page"):
+        config.write_text(f'[spawner]\nuse = "{wrong}"\n')
+        with pytest.raises(SettingsError, match="spawner.use"):
+            load_settings(config)
