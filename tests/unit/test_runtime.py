@@ -28,5 +28,5 @@ def test_a_plugin_may_be_named_by_module_and_must_be_one(tmp_path: Path) -> None
     assert load_settings(config).settings.spawner["start_delay"] == "2s"
     for wrong in ("perijove.testing.null_spawner:Nothing", "no.such.module:Thing", "perijove.domain.page:Page"):
         config.write_text(f'[spawner]\nuse = "{wrong}"\n')
-        with pytest.raises(SettingsError, match="spawner.use"):
+        with pytest.raises(SettingsError, match=r"spawner\.use"):
             load_settings(config)
