@@ -1,13 +1,11 @@
 """Periodic work that one replica does for all: whoever holds the lease."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-import structlog
-
 from perijove.control.context import Hub
-
-_log = structlog.get_logger("perijove.periodic")
+from perijove.control.trouble import complain
 
 
 async def every(hub: Hub, name: str, period_s: float, work: Callable[[Hub], Awaitable[None]]) -> None:
@@ -18,12 +16,13 @@ async def every(hub: Hub, name: str, period_s: float, work: Callable[[Hub], Awai
             try:
                 if not hub.store.shared or await _take(hub, name, term):
                     await work(hub)
-            except Exception:  # noqa: BLE001 - the next time may go better, and other work must not end for it
-                _log.exception("periodic work failed", work=name)
+            except Exception as error:  # noqa: BLE001 - the next time may go better, and other work must not end for it
+                complain("periodic work failed", error, work=name)
             await hub.clock.sleep(period_s)
     finally:
         if hub.store.shared:
-            await hub.store.write(lambda tx: tx.leases.release(name, hub.replica))
+            with contextlib.suppress(Exception):  # then it expires
+                await hub.store.write(lambda tx: tx.leases.release(name, hub.replica))
 
 
 async def _take(hub: Hub, name: str, term: timedelta) -> bool:

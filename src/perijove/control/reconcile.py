@@ -7,8 +7,6 @@ any case: so nothing is forgotten, whatever notice was missed and whichever repl
 import asyncio
 import contextlib
 
-import structlog
-
 from perijove.control.admission import admit_waiting
 from perijove.control.context import Hub
 from perijove.control.cull import keep_culling
@@ -21,10 +19,10 @@ from perijove.control.recover import recover
 from perijove.control.routing import RouteWatch
 from perijove.control.sayings import Sayings
 from perijove.control.spawner_calls import Statuses
+from perijove.control.trouble import complain
 from perijove.domain.change import Notice
 from perijove.domain.server import Phase, ServerId
 
-_log = structlog.get_logger("perijove.reconcile")
 LOOK_S = 2.0
 AT_ONCE = 10_000
 """How many servers one replica works on at the same time; most of them wait for a batch queue. What more there is waits here."""
@@ -117,8 +115,8 @@ class Reconciler:
         try:
             await drive(hold)
             own = hold.lost
-        except Exception:  # noqa: BLE001 - one server must not end the others; it is looked at again
-            _log.exception("work on a server failed; it is tried again", server_id=hold.id)
+        except Exception as error:  # noqa: BLE001 - one server must not end the others; it is looked at again
+            complain("work on a server failed; it is tried again", error, server_id=hold.id)
             own = True
             await self._hub.clock.sleep(CRASHED_S)
         finally:
@@ -145,8 +143,8 @@ class Reconciler:
                 now = hub.clock.now()
                 holder = hub.replica if own else ""
                 due = await hub.store.read(lambda tx: tx.servers.due(holder, now, AT_ONCE))  # noqa: B023 - run before the loop goes on
-            except Exception:  # noqa: BLE001 - the database may be away for a while
-                _log.exception("cannot look for work")
+            except Exception as error:  # noqa: BLE001 - the database may be away for a while
+                complain("cannot look for work", error)
                 self._look_at_own = self._look_at_own or own
                 continue
             for server in due:
@@ -166,8 +164,8 @@ class Reconciler:
                         self._begin(server.id)
                     if not more:
                         break
-            except Exception:  # noqa: BLE001 - as above
-                _log.exception("cannot look after the queue")
+            except Exception as error:  # noqa: BLE001 - as above
+                complain("cannot look after the queue", error)
             await hub.clock.sleep(QUEUE_PAUSE_S)
 
     async def _keep_leases(self) -> None:
@@ -182,8 +180,8 @@ class Reconciler:
             try:
                 async with asyncio.timeout(RENEW_S):
                     held = await hub.store.write(lambda tx: tx.servers.renew(list(holds), hub.replica, now + LEASE))  # noqa: B023 - run before the loop goes on
-            except Exception:  # noqa: BLE001 - tried again, as long as the leases last
-                _log.exception("leases cannot be renewed", servers=len(holds))
+            except Exception as error:  # noqa: BLE001 - tried again, as long as the leases last
+                complain("leases cannot be renewed", error, servers=len(holds))
                 held = set()
                 gone = [hold for hold in holds.values() if hub.store.shared and not _lasts(hold, hub.clock.monotonic() + RENEW_S)]
             else:

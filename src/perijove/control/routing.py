@@ -3,13 +3,11 @@
 import asyncio
 from datetime import datetime, timedelta
 
-import structlog
-
 from perijove.control.context import Hub
+from perijove.control.trouble import complain
 from perijove.ports.store.shared import ProxySeen
 from perijove.ports.store.store import Tx
 
-_log = structlog.get_logger("perijove.routing")
 ALIVE = timedelta(seconds=25)
 """A proxy that has not reported for so long is not waited for (they report every 10 s)."""
 PATIENCE_S = 3.0
@@ -50,8 +48,8 @@ class RouteWatch:
             try:
                 proxies = await hub.store.read(lambda tx: live_proxies(tx, now))  # noqa: B023 - run before the loop goes on
                 least = min((proxy.revision for proxy in proxies), default=None)
-            except Exception:  # noqa: BLE001 - the database may be away for a while; patience ends all the same
-                _log.exception("cannot see how far the proxies are")
+            except Exception as error:  # noqa: BLE001 - the database may be away for a while; patience ends all the same
+                complain("cannot see how far the proxies are", error)
                 least = -1
             moment = hub.clock.monotonic()
             for known, (revision, until) in list(self._waiting.items()):

@@ -3,14 +3,11 @@
 import asyncio
 from typing import Any
 
-import structlog
-
 from perijove.control.context import Hub
+from perijove.control.trouble import complain
 from perijove.domain.change import Topic
 from perijove.domain.server import Server
 from perijove.ports.store.store import Tx
-
-_log = structlog.get_logger("perijove.sayings")
 
 
 class Sayings:
@@ -41,5 +38,5 @@ class Sayings:
 
             try:
                 await hub.store.write(write)
-            except Exception:  # noqa: BLE001 - news may be lost, servers not
-                _log.exception("progress of starts was not written down", count=len(said))
+            except Exception as error:  # noqa: BLE001 - news may be lost, servers not
+                complain("progress of starts was not written down", error, count=len(said))

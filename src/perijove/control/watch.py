@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from perijove.control.trouble import complain
 from perijove.domain.change import Notice, Topic
 from perijove.domain.server import IDLE_PHASES, Phase, ServerId
 from perijove.ports.clock import Clock
@@ -66,8 +67,8 @@ class Watch:
                             self._pass_on(notice)
             except LookupError:
                 _log.info("left behind by the notices; looking at everything anew")
-            except Exception:  # noqa: BLE001 - the database may come back; until then the timers go on
-                _log.exception("notices of servers do not arrive")
+            except Exception as error:  # noqa: BLE001 - the database may come back; until then the timers go on
+                complain("notices of servers do not arrive", error)
             self.standing.set()
             self._missed()
             await self._clock.sleep(AGAIN_S)
