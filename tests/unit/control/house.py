@@ -119,14 +119,14 @@ class House:
         if first is None:
             assert condition(None)
             return None
-        present: Server | None = first
         with hub.watch.of(first.id) as news:
             async with asyncio.timeout(WITHIN_S):
-                while not condition(present):
-                    await news.wait()
-                    news.clear()
+                while True:
+                    news.clear()  # before looking: what happens meanwhile is news
                     present = await self.server(user, name)
-        return present
+                    if condition(present):
+                        return present
+                    await news.wait()
 
     async def settled(self, hub: Hub, user: str = "alice", name: str = "") -> Server | None:
         """The row when nothing more will happen to it; None if it was deleted."""
