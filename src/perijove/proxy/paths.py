@@ -17,7 +17,9 @@ class Addresses:
     """Sorts request targets for one base URL."""
 
     def __init__(self, base_url: str) -> None:
-        """`base_url` begins and ends with a slash."""
+        """Raises ValueError if `base_url` does not begin and end with a slash."""
+        if not base_url.startswith("/") or not base_url.endswith("/"):
+            raise ValueError(f"the base URL {base_url!r} must begin and end with a slash")
         self.internal = base_url.encode() + INTERNAL
         """What paths begin with that have to be looked at with `parse`, however plain they are."""
 

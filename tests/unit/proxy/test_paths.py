@@ -49,6 +49,12 @@ def test_an_absolute_target_is_made_one_of_origin_form() -> None:
     assert Addresses("/").parse(b"http://h?x") == (b"/?x", b"/", b"h")
 
 
+@pytest.mark.parametrize("base", ["", "jupyter/", "/jupyter"])
+def test_a_base_url_that_would_open_the_internal_addresses_is_refused(base: str) -> None:
+    with pytest.raises(ValueError, match="slash"):
+        Addresses(base)
+
+
 @pytest.mark.parametrize("target", [b"*", b"x", b"h:443", b"http:///x", b"ftp://h/x", b"http://user@h/"])
 def test_other_targets_are_refused(target: bytes) -> None:
     with pytest.raises(Refused):
