@@ -1,5 +1,8 @@
 """How Sphinx builds the documentation. It needs no network: no fonts, scripts or inventories from elsewhere."""
 
+from pygments.lexers.special import TextLexer
+from sphinx.highlighting import lexers
+
 from perijove import __version__
 
 project = "Perijove"
@@ -16,3 +19,5 @@ nitpicky = True
 html_theme = "furo"
 html_title = "Perijove"
 html_copy_source = False
+
+lexers["mermaid"] = TextLexer()  # code hosts draw diagrams; here their text is shown, as drawing needs a script from elsewhere

@@ -155,6 +155,7 @@ def lifecycle_page() -> Iterator[str]:
     """The table of domain/lifecycle.py, and its events."""
     yield "# The life of a server\n"
     yield "A server is always in one of these phases. While it is in one, the hub that holds the server's lease does what the phase asks for.\n"
+    yield from lifecycle_diagram()
     yield "| phase | what the hub does meanwhile | what can happen | and then it is |"
     yield "| --- | --- | --- | --- |"
     for phase in Phase:
@@ -171,6 +172,20 @@ def lifecycle_page() -> Iterator[str]:
     yield "| --- | --- |"
     for event in Event:
         yield f"| {event.value.replace('_', ' ')} | {cell(notes.get(event.name, ''))} |"
+
+
+def lifecycle_diagram() -> Iterator[str]:
+    """The same table as a picture, for those who read it where Mermaid is drawn; what changes no phase is left out."""
+    arrows: dict[tuple[Phase, Phase], list[str]] = {}
+    for (at, event), (to, _) in TABLE.items():
+        if at is not to:
+            arrows.setdefault((at, to), []).append(event.value.replace("_", " "))
+    yield "```mermaid"
+    yield "stateDiagram-v2"
+    yield f"    [*] --> {Phase.STOPPED.value}"
+    for (at, to), events in arrows.items():
+        yield f"    {at.value} --> {to.value}: {', '.join(events)}"
+    yield "```\n"
 
 
 def enum_notes(kind: type[Event]) -> Iterator[tuple[Event, str]]:
