@@ -230,6 +230,35 @@ async def test_every_move_is_told_once_and_in_order(house: House) -> None:
         assert earlier.after.phase is later.before.phase
 
 
+class Still(FakeClock):
+    """Stands still, but for pauses that nobody would notice."""
+
+    async def sleep(self, seconds: float) -> None:
+        await (asyncio.sleep(0) if seconds < 0.1 else super().sleep(seconds))
+
+
+class TestStandingStill:
+    """What must not wait for anybody to look every few seconds."""
+
+    @pytest.fixture
+    def time(self) -> Still:
+        return Still()
+
+    async def test_a_server_wanted_again_while_it_stops_is_started_in_no_time(self, house: House) -> None:
+        """It does not stand in the queue until somebody looks there by chance."""
+        async with house.running(house.hub()) as hub:
+            await start(house, hub)
+            house.world.script("alice/").hangs = Moment.STOP
+            await ask_stop(hub, "alice", "", actor="alice")
+            await house.world.until(lambda: ("alice/", Moment.STOP) in house.world.reached)
+            await ask_start(hub, "alice", "", options=None, actor="alice")
+            house.world.script("alice/").hangs = None
+            house.world.go_on()
+            again = await house.until(hub, lambda server: server is not None and server.ready)
+            assert again is not None
+            assert again.attempt == 2
+
+
 class TestTurningTime:
     """Culling, on a clock turned by hand."""
 
@@ -258,21 +287,6 @@ class TestTurningTime:
             assert other is not None
             assert other.ready == (rule == "idle_after")
             await house.check()
-
-    async def test_a_server_wanted_again_while_it_stops_is_started_in_no_time(self, house: House, time: FakeClock) -> None:
-        """Nobody has to look at the queue by chance: time stands still here."""
-        async with house.running(house.hub()) as hub:
-            await start(house, hub)
-            await time.turn(0.1)  # the pause after the look with which a hub begins
-            house.world.script("alice/").hangs = Moment.STOP
-            await ask_stop(hub, "alice", "", actor="alice")
-            await house.world.until(lambda: ("alice/", Moment.STOP) in house.world.reached)
-            await ask_start(hub, "alice", "", options=None, actor="alice")
-            house.world.script("alice/").hangs = None
-            house.world.go_on()
-            again = await house.until(hub, lambda server: server is not None and server.ready)
-            assert again is not None
-            assert again.attempt == 2
 
     async def test_culling_spares_a_server_that_was_started_anew(self, house: House, time: FakeClock) -> None:
         async with house.running(house.hub(cull={"max_age": 60.0, "every": 10**6})) as hub:
