@@ -5,6 +5,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -12,13 +13,16 @@ from typing import get_args, get_type_hints
 import click
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import FieldInfo, fields
+from prometheus_client.metrics import MetricWrapperBase
 
 from perijove.cli import main as command
 from perijove.config.settings import Settings
 from perijove.domain import errors
+from perijove.domain.audit import ACTIONS
 from perijove.domain.lifecycle import ACTIVITY, TABLE, Event
 from perijove.domain.server import Phase
 from perijove.plugins import AUTHENTICATORS, SPAWNERS
+from perijove.telemetry.metrics import Metrics
 from perijove.wire.scopes.table import SELF_SCOPES, STANDARD_SCOPES
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -216,9 +220,19 @@ def errors_page() -> Iterator[str]:
     yield "An error says what happened, what to do next, and who does it. The code stays the same from release to release.\n"
     yield "| code | HTTP status | who can mend it | |"
     yield "| --- | --- | --- | --- |"
-    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.PerijoveError)]
-    for kind in sorted(kinds, key=lambda kind: (kind.status, kind.code)):
+    import_module("perijove.runtime")  # loads all parts, and with them all errors
+    kinds: dict[str, type[errors.PerijoveError]] = {}
+    for kind in kinds_of(errors.PerijoveError):
+        kinds.setdefault(kind.code, kind)
+    for kind in sorted(kinds.values(), key=lambda kind: (kind.status, kind.code)):
         yield f"| `{kind.code}` | {kind.status} | {kind.blame.value} | {cell((inspect.getdoc(kind) or '').partition(chr(10) * 2)[0])} |"
+
+
+def kinds_of(kind: type[errors.PerijoveError]) -> Iterator[type[errors.PerijoveError]]:
+    """The class and all below it, of all modules that a hub loads."""
+    yield kind
+    for child in sorted(kind.__subclasses__(), key=lambda child: child.__qualname__):
+        yield from kinds_of(child)
 
 
 def commands_page() -> Iterator[str]:
@@ -231,12 +245,39 @@ def commands_page() -> Iterator[str]:
         yield f"```text\n{sub.get_help(click.Context(sub, info_name=name, parent=parent, max_content_width=110))}\n```\n"
 
 
+def metrics_page() -> Iterator[str]:
+    """What a hub counts and times."""
+    yield "# Metrics\n"
+    yield "At `/hub/metrics`, for Prometheus; `[metrics]` says who may read them, and their prefix.\n"
+    yield "| metric | kind | labels | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for collector in vars(Metrics()).values():
+        if isinstance(collector, MetricWrapperBase):
+            found = next(iter(collector.describe()))
+            labels = ", ".join(f"`{label}`" for label in collector._labelnames)  # noqa: SLF001 - the library has no other way to ask
+            name = f"{found.name}_total" if found.type == "counter" else found.name
+            yield f"| `{name}` | {found.type} | {labels} | {cell(found.documentation)} |"
+    yield "\nBesides, what the library says of the process itself: `process_*`, `python_*`."
+
+
+def audit_page() -> Iterator[str]:
+    """What the audit log records."""
+    yield "# Audit log\n"
+    yield "On the administration page, and as log lines with the event `audit`. Kept for `audit_keep` of `[log]`.\n"
+    yield "| action | when |"
+    yield "| --- | --- |"
+    for action, meaning in ACTIONS.items():
+        yield f"| `{action}` | {cell(meaning)} |"
+
+
 def cell(text: str) -> str:
     """Text that fits in a cell of a table."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "metrics": metrics_page,
+    "audit": audit_page,
     "settings": settings_page,
     "spawners": plugins_page("Spawners", SPAWNERS),
     "authenticators": plugins_page("Authenticators", AUTHENTICATORS),

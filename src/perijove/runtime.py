@@ -53,6 +53,7 @@ from perijove.web.surface import Surface
 from perijove.wire.scopes import Catalog, ScopeError
 
 _log = structlog.get_logger("perijove")
+LOOP_TURN_S = 0.05
 _MAX_RUNTIME_PATH = 40
 """Sockets of servers lie below runtime_dir, and a unix socket's path has at most 107 bytes (unix(7))."""
 
@@ -233,12 +234,22 @@ async def _serve_hub(loaded: Loaded) -> int:
                 work = [
                     group.create_task(run_reconciler(hub), name="reconciler"),
                     group.create_task(watch_gauges(hub, metrics), name="gauges"),
+                    group.create_task(_watch_loop(metrics), name="loop"),
                     group.create_task(_announce(loaded, hub, ready), name="announce"),
                 ]
                 await serve(App(surface, API + OAUTH + PROXIES + PAGES), listen.host, listen.port, ready, stop)
                 for task in work:
                     task.cancel()
     return 0
+
+
+async def _watch_loop(metrics: Metrics) -> None:
+    """How promptly the event loop gets round to what is due: the first sign of a hub with too much to do."""
+    loop = asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        await asyncio.sleep(LOOP_TURN_S)
+        metrics.loop_interval.observe(loop.time() - began)
 
 
 async def _announce(loaded: Loaded, hub: Hub, ready: asyncio.Event) -> None:

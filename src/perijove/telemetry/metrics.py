@@ -48,9 +48,6 @@ class Metrics:
         self.total_users = Gauge(f"{prefix}total_users", "Users known to the hub", registry=registry)
         self.active_users = Gauge(f"{prefix}active_users", "Users active within a period", ["period"], registry=registry)
         self.login_duration = Histogram(f"{prefix}login_duration_seconds", "Time a sign-in took", ["status"], registry=registry)
-        self.poll_duration = Histogram(
-            f"{prefix}server_poll_duration_seconds", "Time one look after running servers took", ["status"], registry=registry
-        )
         self.loop_interval = Histogram(
             f"{prefix}event_loop_interval_seconds", "Time between turns of the event loop that were due every 50 ms", registry=registry
         )
