@@ -52,7 +52,7 @@ def account() -> Iterator[str]:
         run("chpasswd", text=f"{name}:{PASSWORD}")
         yield name
     finally:
-        run("userdel", name)
+        run("userdel", "--force", name)
         run("groupdel", group)
 
 
@@ -167,7 +167,7 @@ async def test_a_deleted_account_is_gone_at_the_next_refresh_and_new_groups_are_
         finally:
             run("groupdel", group)
     finally:
-        run("userdel", name)
+        run("userdel", "--force", name)
     assert await pam.refresh(claims) is None
 
 
