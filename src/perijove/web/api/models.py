@@ -19,7 +19,11 @@ from perijove.wire.scopes import Owner, Scopes
 
 def iso(moment: datetime | None) -> str | None:
     """ISO 8601, UTC, microseconds, "Z"."""
-    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if moment is None:
+        return None
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def person_groups(user: User) -> frozenset[str]:
