@@ -80,3 +80,25 @@ async def test_in_the_queue_one_hears_the_place_and_what_for(house: House) -> No
             rest = [event async for event in events]
         assert rest[-1].ended is not None
         assert rest[-1].ended.ready
+
+
+async def test_a_new_attempt_begins_at_the_beginning(house: House) -> None:
+    house.world.scripts["alice/"] = Script(hangs=Moment.BEGUN)
+    async with house.running(house.hub()) as hub:
+        server = await ask_start(hub, "alice", "", options=None, actor="alice")
+        events = progress(hub, server)
+        async with asyncio.timeout(10):
+            while (event := await anext(events)).message != "Beginning":
+                pass
+        assert event.percent is not None
+        house.world.script("alice/").hangs = Moment.STOP
+        house.world.go_on()
+        await ask_stop(hub, "alice", "", actor="alice")
+        await house.world.until(lambda: ("alice/", Moment.STOP) in house.world.reached)
+        await ask_start(hub, "alice", "", options=None, actor="alice")
+        house.world.scripts["alice/"] = Script()
+        house.world.go_on()
+        async with asyncio.timeout(10):
+            rest = [later async for later in events]
+        assert min(later.percent for later in rest if later.percent is not None) < event.percent
+        assert rest[-1].percent == 100
