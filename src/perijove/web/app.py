@@ -21,7 +21,11 @@ from perijove.web.surface import PROTOCOL_VERSION, Surface
 from perijove.web.wants import Wants
 
 _log = structlog.get_logger("perijove.web")
-_API_POLICY = "frame-ancestors 'none'; default-src 'none'"
+_HEADERS = ((b"x-jupyterhub-version", PROTOCOL_VERSION.encode()), (b"x-content-type-options", b"nosniff"))
+_API_HEADERS = (
+    (b"content-security-policy", b"frame-ancestors 'none'; default-src 'none'"),
+    (b"access-control-allow-headers", b"accept, content-type, authorization"),
+)
 HubRoute = Route[Call, Response]
 
 
@@ -47,15 +51,12 @@ class App:
         match: Match[Call, Response] = self._router.match(request.method, path) if inside else Match(None)
         call = Call(request, self._surface, dict(match.params), request_id)
         api = path.startswith("/api")
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = await self._answer(call, match, path, inside=inside, api=api)
-            headers = response.headers
-            headers["x-jupyterhub-version"] = PROTOCOL_VERSION
-            headers.setdefault("x-content-type-options", "nosniff")
-            if api:
-                headers.setdefault("content-security-policy", _API_POLICY)
-                headers["access-control-allow-headers"] = "accept, content-type, authorization"
-            await response(scope, receive, send)
+        structlog.contextvars.bind_contextvars(request_id=request_id)  # uvicorn gives each request a task, and so a context, of its own
+        response = await self._answer(call, match, path, inside=inside, api=api)
+        response.raw_headers.extend(_HEADERS)
+        if api and response.media_type != "text/html":  # the question of OAuth is a page, with a policy of its own
+            response.raw_headers.extend(_API_HEADERS)
+        await response(scope, receive, send)
         handler = match.route.handler.__name__ if match.route else "none"
         self._surface.metrics.request(request.method, handler, response.status_code, time.perf_counter() - began)
 
