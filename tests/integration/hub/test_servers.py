@@ -106,19 +106,22 @@ async def _kernel_goes_on(running: Running, ada: Person) -> None:
             "buffers": [],
         }
         await socket.send(json.dumps(message))
-        await _read_until(socket, "tick 5")
+        printed = await _read_until(socket, "", "tick 5\n")
         killed = running.child("hub")
         os.kill(killed, signal.SIGKILL)
-        await _read_until(socket, "tick 20")  # the same socket, while there is no hub or a new one
+        printed = await _read_until(socket, printed, "tick 20\n")  # the same socket, while there is no hub or a new one
         await asyncio.to_thread(until, lambda: running.child("hub") != killed and running.healthy(), what="a new hub")
-        await _read_until(socket, "tick 59")
+        await _read_until(socket, printed, "tick 59\n")
 
 
-async def _read_until(socket: websockets.ClientConnection, words: str) -> None:
+async def _read_until(socket: websockets.ClientConnection, printed: str, words: str) -> str:
+    """All that the cell has printed once `words` are among it. A kernel cuts its output into messages anywhere, also within a line."""
     async with asyncio.timeout(60):
-        async for text in socket:
-            if words in str(text):
-                return
+        while words not in printed:
+            message = json.loads(await socket.recv())
+            if message["msg_type"] == "stream":
+                printed += message["content"]["text"]
+    return printed
 
 
 def test_a_busy_kernel_does_not_notice_that_the_hub_is_killed(running: Running, ada: Person) -> None:
