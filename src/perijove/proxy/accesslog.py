@@ -14,11 +14,11 @@ def log_access(exchange: Exchange, peer: str) -> None:
         "request",
         extra={
             "peer": peer,
-            "method": exchange.method.decode("latin-1"),
-            "path": exchange.target.partition(b"?")[0].decode("latin-1"),
-            "host": (exchange.fields.host or b"").decode("latin-1"),
+            "method": exchange.request.method.decode("latin-1"),
+            "path": exchange.request.target.partition(b"?")[0].decode("latin-1"),
+            "host": (exchange.request.fields.host or b"").decode("latin-1"),
             "status": exchange.status,
-            "route": exchange.entry.route.spec if exchange.entry is not None else "",
+            "route": exchange.request.entry.route.spec if exchange.request.entry is not None else "",
             "ms": round((asyncio.get_running_loop().time() - exchange.started) * 1000, 1),
         },
     )

@@ -48,12 +48,9 @@ class Door:
         self._turn = 0
         self._left: asyncio.Event | None = None
         """Set when somebody leaves; only while it is waited for."""
-        self._id_prefix = secrets.token_hex(6).encode() + b"-"
-        self._ids = itertools.count(1)
-
-    def request_id(self) -> bytes:
-        """Unique, but no secret."""
-        return self._id_prefix + b"%x" % next(self._ids)
+        self.id_prefix = secrets.token_hex(6).encode() + b"-"
+        """With one of `ids` in hexadecimal behind it, a request id: unique, but no secret."""
+        self.ids = itertools.count(1)
 
     def hub_origins(self) -> Sequence[Origin]:
         """All hubs, those that answered last first; requests take turns among them."""

@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, cast
 
 from perijove.proxy.accesslog import log_access
@@ -13,6 +13,7 @@ from perijove.proxy.door import Door
 from perijove.proxy.errorpages import HUB_DOWN, NOTHING_HERE, OVERLOADED, SERVER_DOWN, TIMED_OUT, Trouble, render, wants_html
 from perijove.proxy.exchange import Exchange
 from perijove.proxy.http1 import PLAIN_LINE, Refused, RequestFields, check_partial_head, parse_request_line
+from perijove.proxy.request import Request
 from perijove.proxy.table import Entry
 from perijove.proxy.tunnel import Tunnel
 from perijove.proxy.upstreams import Origin, UpstreamConnection
@@ -22,6 +23,8 @@ _CR: Final = 13
 _SWALLOW_MAX: Final = 64 * 1024 * 1024
 _NOT_PASSED_ON: Final = frozenset({b"CONNECT", b"TRACE"})
 _MIN_DRAIN_BYTES: Final = 4096
+_MAX_COMPARED: Final = 4096
+"""Longer heads are not kept for comparison with the next: memory for each client."""
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
@@ -29,8 +32,8 @@ class ClientConnection(asyncio.Protocol):
     """One client. Takes one request at a time; what comes early waits."""
 
     __slots__ = (
-        "_advancing", "_buffer", "_ending", "_half_closed", "_held_back", "_peer", "_remembered", "_stuck_at", "_swallowed", "_trusted", "door", "due", "exchange",
-        "slot", "transport", "waiting", "write_paused",
+        "_advancing", "_buffer", "_ending", "_half_closed", "_held_back", "_last", "_peer", "_remembered", "_stuck_at", "_swallowed", "_trusted",
+        "door", "due", "exchange", "slot", "transport", "waiting", "write_paused",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -53,6 +56,8 @@ class ClientConnection(asyncio.Protocol):
         self._peer = ""
         self._trusted = False
         self._remembered: RequestFields | None = None
+        self._last: Request | None = None
+        """The request before, if the next may be the same or go to the same server."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio's
@@ -75,7 +80,13 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
         if exchange is None:
-            if self._ending:
+            last = self._last
+            if last is not None and last.raw == data and last.generation == self.door.table.generation and not (
+                self._buffer or self._ending or self.write_paused
+            ):  # fmt: skip
+                self.door.stats.requests += 1
+                self._serve(last)
+            elif self._ending:
                 self._swallow(data)
             else:
                 if self._buffer:
@@ -149,7 +160,10 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(refused, method, block)
             return b""
         door.stats.requests += 1
-        self._start(method, target, path, fields)
+        whole = end + 4 == len(data)
+        self._start(method, target, path, fields, data if whole and named is None else b"")
+        if whole:
+            return b""
         rest = data[end + 4 :]
         exchange = self.exchange
         if rest and exchange is not None and exchange.receiving:
@@ -164,39 +178,58 @@ class ClientConnection(asyncio.Protocol):
                 self.door.clock.arm(self, min(self.door.limits.head_s, max(0.0, self.due - self.door.clock.now)))
         self._buffer = data
 
-    def _start(self, method: bytes, target: bytes, path: bytes, fields: RequestFields) -> None:
+    def _start(self, method: bytes, target: bytes, path: bytes, fields: RequestFields, raw: bytes) -> None:
+        """`raw`: what was read, if it is this request's head and nothing else; else empty."""
         door = self.door
-        host = fields.host or b""
-        entry = door.table.find(path, host)
-        origins: Sequence[Origin] = (entry.place,) if entry is not None else door.hub_origins()
-        if not origins:
-            self._answer_at_once(NOTHING_HERE, method, fields)
-            return
+        table = door.table
+        last = self._last
+        if (
+            last is not None and last.entry is not None and last.fields is fields and last.generation == table.generation
+            and path.startswith(last.entry.prefix) and not last.entry.below and b"%" not in path
+        ):  # fmt: skip
+            entry: Entry[Origin] | None = last.entry
+            origins = last.origins
+        else:
+            entry = table.find(path, fields.host or b"")
+            origins = (entry.place,) if entry is not None else door.hub_origins()
+            if not origins:
+                self._answer_at_once(NOTHING_HERE, method, fields)
+                return
         origin = origins[0]
-        if origin.down_until > door.clock.now and not origin.idle:
-            # Refused a moment ago: stale pages that ask again and again cost no connection each.
-            self._answer_at_once(SERVER_DOWN if entry is not None else HUB_DOWN, method, fields)
-            return
         to_hub = entry is None
         tail = fields.tails.get(to_hub)
         if tail is None:
             tail = door.forwarding.tail(fields, self._peer, self._trusted, to_hub, origin.authority)
+            tail += b"\r\n" if fields.request_id else b"X-Request-Id: "
             if fields.host is not None:
                 fields.tails[to_hub] = tail
-        sent_target = origin.prefix + target if origin.prefix else target
-        if fields.request_id:
-            head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, sent_target, tail)
+        request = Request(method, target, fields, entry, origins, b"%b %b HTTP/1.1\r\n%b" % (method, origin.prefix + target, tail))
+        if to_hub:
+            self._last = None  # hubs take turns
         else:
-            head = b"%b %b HTTP/1.1\r\n%bX-Request-Id: %b\r\n\r\n" % (method, sent_target, tail, door.request_id())
-        exchange = self.exchange = Exchange(self, method, target, fields, entry, origins, head)
+            self._last = request
+            request.generation = table.generation
+            if len(raw) <= _MAX_COMPARED and not fields.has_body:
+                request.raw = raw
+        self._serve(request)
+
+    def _serve(self, request: Request) -> None:
+        door = self.door
+        clock = door.clock
+        origin = request.origins[0]
+        if origin.down_until > clock.now and not origin.idle:
+            # Refused a moment ago: stale pages that ask again and again cost no connection each.
+            self._answer_at_once(SERVER_DOWN if request.entry is not None else HUB_DOWN, request.method, request.fields)
+            return
+        exchange = self.exchange = Exchange(self, request)
         if door.access_log:
             exchange.started = asyncio.get_running_loop().time()
         if exchange.receiving:
-            door.clock.arm(self, door.limits.body_s)
+            clock.arm(self, door.limits.body_s)
         else:
-            due = self.due = door.clock.now + door.limits.response_s
+            due = self.due = clock.now + door.limits.response_s
             if self.slot > due + 1:
-                door.clock.arm(self, door.limits.response_s)
+                clock.arm(self, door.limits.response_s)
         exchange.start()
 
     def _answer_at_once(self, trouble: Trouble, method: bytes, fields: RequestFields) -> None:
@@ -265,8 +298,10 @@ class ClientConnection(asyncio.Protocol):
         door = self.door
         if door.access_log:
             log_access(exchange, self._peer)
-        entry = exchange.entry
-        tunnel = Tunnel(door.clock, door.limits, _toucher(entry, door.clock), door.tunnel_ended, exchange.fields.upgrade.lower() == b"websocket")
+        entry = exchange.request.entry
+        tunnel = Tunnel(
+            door.clock, door.limits, _toucher(entry, door.clock), door.tunnel_ended, exchange.request.fields.upgrade.lower() == b"websocket"
+        )
         door.upstreams.detach(up)
         self._leave()
         door.tunnels.add(tunnel)

@@ -2,19 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from typing import Final, Protocol
 
 from perijove.proxy.chunks import Chunks
 from perijove.proxy.door import Door
 from perijove.proxy.errorpages import HUB_DOWN, HUB_FAILED, NO_ANSWER, SERVER_DOWN, TIMED_OUT, TOO_SLOW, Trouble
 from perijove.proxy.framing import UNTIL_CLOSE, frame
-from perijove.proxy.http1 import Refused, RequestFields, ResponseHead
-from perijove.proxy.table import Entry
-from perijove.proxy.upstreams import Origin, UpstreamConnection
+from perijove.proxy.http1 import PLAIN_ANSWER, Refused, ResponseHead
+from perijove.proxy.request import Request
+from perijove.proxy.upstreams import UpstreamConnection
 
 _log = logging.getLogger("perijove.proxy")
-_REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 _MAX_HEAD: Final = 256 * 1024
 
 
@@ -41,6 +39,8 @@ class Exchange:
 
     # Defaults live on the class: most requests change few of them, and this is made once for each request.
     up: UpstreamConnection | None = None
+    keep_client = True
+    """Whether the client's connection may serve more requests, as far as is known yet."""
     begun = False
     """Whether the answer has begun on its way to the client."""
     status = 0
@@ -62,41 +62,35 @@ class Exchange:
     _keep_upstream = False
     _dirty = False
 
-    def __init__(
-        self, client: Client, method: bytes, target: bytes, fields: RequestFields, entry: Entry[Origin] | None, origins: Sequence[Origin], head: bytes
-    ) -> None:
-        """`head`: what is sent to the server; `origins`: where to, in order of preference; `entry` is None for the hub."""
+    def __init__(self, client: Client, request: Request) -> None:
         self._client = client
-        self.method = method
-        self.target = target
-        self.fields = fields
-        self.entry = entry
-        self._origins = origins
-        self._head = head
+        self.request = request
         self._patience = client.door.limits.response_s
-        self.keep_client = fields.keep_alive
-        self._repeatable = method in _REPEATABLE
+        fields = request.fields
+        if not fields.keep_alive:
+            self.keep_client = False
         if fields.has_body:
-            self._repeatable = False
             self.receiving = True
             self._body_left = fields.length
             self._body_chunks = Chunks(keep_trailers=False) if fields.chunked else None
 
     def start(self) -> None:
         """Send the head on a kept connection, or make one first."""
-        up = self._client.door.upstreams.take(self._origins[0], self._repeatable)
+        request = self.request
+        door = self._client.door
+        self._head = request.head if request.fields.request_id else b"%b%b%x\r\n\r\n" % (request.head, door.id_prefix, next(door.ids))
+        up = door.upstreams.take(request.origins[0], request.repeatable)
         if up is not None:
             self._send(up)
         else:
-            self._connecting = self._client.door.upstreams.connect(self, self._origins)
+            self._connecting = door.upstreams.connect(self, request.origins)
 
     def _send(self, up: UpstreamConnection) -> None:
         self.up = up
         up.exchange = self
-        transport = up.transport
-        transport.write(self._head)
+        up.transport.write(self._head)
         if self._pending:
-            transport.writelines(self._pending)
+            up.transport.writelines(self._pending)
             self._pending = ()
         if self._client.write_paused:
             self.client_writable(False)
@@ -115,20 +109,30 @@ class Exchange:
         self._connecting = None
         if self.over:
             return
-        to = self._origins[-1].text
+        to = self.request.origins[-1].text
         if isinstance(error, TimeoutError):
             _log.warning("%s did not take the connection in time", to)
-            self.fail(TOO_SLOW if self.entry is not None else HUB_DOWN)
+            self.fail(TOO_SLOW if self.request.entry is not None else HUB_DOWN)
         else:
             _log.warning("cannot connect to %s: %s", to, error)
-            self.fail(SERVER_DOWN if self.entry is not None else HUB_DOWN)
+            self.fail(SERVER_DOWN if self.request.entry is not None else HUB_DOWN)
 
     def response_data(self, data: bytes) -> None:
         client = self._client
-        client.due = client.door.clock.now + self._patience
         if not self.begun:
+            if self.request.plain and self.keep_client and not self.receiving and not self._held and not client.door.draining:
+                found = PLAIN_ANSWER.match(data)
+                if found is not None and len(data) == found.end() + int(found[2]):
+                    # By far the most common: whole, and nothing to change.
+                    self._note_status(int(found[1]))
+                    self.begun = self._keep_upstream = True
+                    client.transport.write(data)
+                    self._complete()
+                    return
+            client.due = client.door.clock.now + self._patience
             self._response_head(self._held + data if self._held else data)
             return
+        client.due = client.door.clock.now + self._patience
         left = self._left
         if left > 0:
             size = len(data)
@@ -166,33 +170,31 @@ class Exchange:
                 self._switch(data)
                 return
             client.door.stats.answered[1] += 1
-            if self.fields.minor == 1:
+            if self.request.fields.minor == 1:
                 client.transport.write(b"HTTP/1.1 %d \r\n%b\r\n" % (head.status, head.fields))
             data = data[head.size :]
             if not data:
                 self._held = b""
                 return
         self._held = b""
-        door = client.door
-        status = self.status = head.status
+        self._note_status(head.status)
+        self._begin_body(head, data, self.keep_client and not self.receiving and not client.door.draining)
+
+    def _note_status(self, status: int) -> None:
+        self.status = status
+        door = self._client.door
         door.stats.answered[status // 100] += 1
-        entry = self.entry
-        if entry is not None and (status < 300 or status == 304) and not (b"?" in self.target and b"no_track_activity" in self.target):
+        request = self.request
+        entry = request.entry
+        if entry is not None and (status < 300 or status == 304) and request.tracked:
             entry.last = door.clock.wall
-        keep = self.keep_client and not self.receiving and not door.draining
-        if keep and len(data) == head.size + head.length and self.fields.minor == 1 and head.simple and self.method != b"HEAD" and status != 304:
-            # By far the most common: whole, and nothing to add.
-            self.begun = True
-            self._keep_upstream = head.keep_alive
-            client.transport.write(data if head.plain else head.passed_on())
-            self._complete()
-        else:
-            self._begin_body(head, data, keep)
 
     def _begin_body(self, head: ResponseHead, data: bytes, keep: bool) -> None:
         """Send the head on, and what has come of the body: in one piece and as it came, wherever possible."""
         client = self._client
-        left, chunks, self._to_close, self.keep_client, self._keep_upstream, ours = frame(head, data, self.method, self.fields.minor, keep)
+        left, chunks, self._to_close, self.keep_client, self._keep_upstream, ours = frame(
+            head, data, self.request.method, self.request.fields.minor, keep
+        )
         here = len(data) - head.size
         out = data
         if chunks is not None:
@@ -245,7 +247,7 @@ class Exchange:
     def _switch(self, data: bytes) -> None:
         """101: from here on it is not HTTP."""
         up = self.up
-        if not self.fields.upgrade or up is None:
+        if not self.request.fields.upgrade or up is None:
             self._bad("it switches protocols without being asked")
             return
         self.over = True
@@ -264,14 +266,14 @@ class Exchange:
         self.up = None
         door = self._client.door
         if not self.begun:
-            if kept and not self._held and self._repeatable and not self._repeated:
+            if kept and not self._held and self.request.repeatable and not self._repeated:
                 # Nobody has answered yet, and asking twice does what asking once does: a kept connection had just been closed.
                 self._repeated = True
                 door.stats.upstream_retries += 1
-                self._connecting = door.upstreams.connect(self, self._origins)
+                self._connecting = door.upstreams.connect(self, self.request.origins)
                 return
-            _log.warning("%s closed the connection without an answer", self._origins[0].text)
-            self.fail(NO_ANSWER if self.entry is not None else HUB_FAILED)
+            _log.warning("%s closed the connection without an answer", self.request.origins[0].text)
+            self.fail(NO_ANSWER if self.request.entry is not None else HUB_FAILED)
         elif self._left == UNTIL_CLOSE and self._chunks is None and error is None:
             self._keep_upstream = False
             self._complete()
@@ -357,11 +359,11 @@ class Exchange:
         self.over = True
         self._release()
         self.status = trouble.status
-        self._client.answer(trouble, self.method, self.fields.block, self.keep_client and not self.receiving)
+        self._client.answer(trouble, self.request.method, self.request.fields.block, self.keep_client and not self.receiving)
         self._client.finished(self, self.keep_client and not self.receiving)
 
     def _bad(self, reason: str) -> None:
-        _log.warning("the answer of %s was not passed on: %s", self._origins[0].text, reason)
+        _log.warning("the answer of %s was not passed on: %s", self.request.origins[0].text, reason)
         if self.begun:
             self._truncate()
         else:

@@ -8,14 +8,27 @@ bare CR or LF, obs-fold, NUL and spaces before a colon by not knowing them.
 import re
 from typing import Final
 
+# Possessive (++, *+) are repeats of single characters alone: of a group, Python before 3.11.5 goes on from the wrong place when its last
+# round fails (python/cpython#106052). Groups can be left to backtrack: each of their rounds begins and ends where no other could.
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_FIELDS = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+"
+_FIELDS = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*"
 REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
 _PLAIN_SEGMENT: Final = rb"/(?![/.])[\x21\x22\x24\x26-\x2e\x30-\x3e\x40-\x7e\x80-\xff]*+"
-PLAIN_LINE: Final = re.compile(rb"(" + _TOKEN + rb") (((?:" + _PLAIN_SEGMENT + rb")++)(?:\?[\x21\x22\x24-\x7e\x80-\xff]*+)?) HTTP/1\.1\r\n")
+PLAIN_LINE: Final = re.compile(rb"(" + _TOKEN + rb") (((?:" + _PLAIN_SEGMENT + rb")+)(?:\?[\x21\x22\x24-\x7e\x80-\xff]*+)?) HTTP/1\.1\r\n")
 """Groups: method, target, path. A first line whose path is what it seems to be: nothing encoded, no dots or slashes to resolve."""
 _STATUS: Final = rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n"
 _STATUS_LINE = re.compile(_STATUS)
+_HOP_BY_HOP: Final = rb"(?i:connection|content-length|keep-alive|proxy-connection|transfer-encoding|upgrade):"
+# Fields of an answer that need no look: by their first letters, or else by not being one of those that do.
+_OTHER_FIELDS: Final = (
+    rb"(?:(?:[!#$%&'*+\-.^_`|~0-9ABDEFGHIJLMNOQRSVWXYZabdefghijlmnoqrsvwxyz]|Content-[DERST]|Cac|(?!" + _HOP_BY_HOP + rb"))"
+    + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*"
+)  # fmt: skip
+PLAIN_ANSWER: Final = re.compile(
+    rb"HTTP/1\.1 ((?!204|304)[2-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n"
+    + _OTHER_FIELDS + rb"Content-Length: ([0-9]{1,18})\r\n" + _OTHER_FIELDS + rb"(?:Connection: keep-alive\r\n" + _OTHER_FIELDS + rb")?\r\n"
+)  # fmt: skip
+"""Groups: status, length. The whole head of an answer that a client whose connection is kept can be given as it is."""
 _RESPONSE = re.compile(_STATUS + rb"(" + _FIELDS + rb")\r\n")
 _BLOCK = re.compile(_FIELDS)
 TRAILERS: Final = re.compile(_FIELDS + rb"\r\n")
@@ -216,8 +229,6 @@ class ResponseHead:
     upgrade = False
     plain = True
     """Whether the head can be sent on as it is."""
-    simple = True
-    """Whether `passed_on` is all there is to do."""
     _cuts: tuple[tuple[int, int], ...] = ()
     _named: frozenset[bytes] = frozenset()
 
@@ -234,7 +245,7 @@ class ResponseHead:
         self.status = int(status)
         if version == b"0":
             self.minor = 0
-            self.keep_alive = self.plain = self.simple = False
+            self.keep_alive = self.plain = False
         told = _RESPONSE_NAMES.findall(data, self._begin - 1, self._stop)
         if len(told) == 1 and told[0][0] == b"Content-Length" and self.status >= 200 and self.status != 204:
             value = told[0][1]
@@ -253,10 +264,6 @@ class ResponseHead:
         if self._named:
             fields = b"".join(line for line in fields.splitlines(keepends=True) if line.partition(b":")[0].lower() not in self._named)
         return fields
-
-    def passed_on(self) -> bytes:
-        """The data the head began, without what was for this hop alone."""
-        return _cut(self._data, 0, len(self._data), self._cuts)
 
     def _look_closely(self) -> None:
         for found in _RESPONSE_NAMES.finditer(self._data, self._begin - 1, self._stop):
@@ -291,7 +298,6 @@ class ResponseHead:
             self.keep_alive = True
         self.upgrade = self.upgrade or b"upgrade" in options
         self._named |= options - _FRAMING - _KNOWN_OPTIONS
-        self.simple = self.simple and not self._named
 
 
 def _cut(data: bytes, begin: int, stop: int, cuts: tuple[tuple[int, int], ...]) -> bytes:

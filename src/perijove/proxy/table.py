@@ -17,7 +17,7 @@ T = TypeVar("T")
 class Entry(Generic[T]):
     """A route in the table."""
 
-    __slots__ = ("last", "place", "reported", "route")
+    __slots__ = ("below", "last", "place", "prefix", "reported", "route")
 
     def __init__(self, route: Route, place: T, last: float = 0.0) -> None:
         self.route = route
@@ -26,6 +26,10 @@ class Entry(Generic[T]):
         self.last = last
         """When somebody last used it, seconds since the epoch; 0: not since it is known here."""
         self.reported = last
+        self.prefix = b""
+        """In the table: the path that it begins with, decoded, with a slash at its end."""
+        self.below: object = None
+        """In the table: false while no longer route begins with this one."""
 
 
 class _Node(Generic[T]):
@@ -44,6 +48,8 @@ class Table(Generic[T]):
         self._hosts: dict[bytes, _Node[T]] = {}
         self._deepest = 0
         self._count = 0
+        self.generation = 0
+        """Changes whenever any look-up may have another result."""
 
     def __len__(self) -> int:
         return self._count
@@ -66,6 +72,9 @@ class Table(Generic[T]):
                 below = node.children[segment] = _Node()
             node = below
         before, node.entry = node.entry, entry
+        entry.prefix = b"/" + b"".join(segment + b"/" for segment in segments)
+        entry.below = node.children
+        self.generation += 1
         self._count += before is None
         self._deepest = max(self._deepest, len(segments))
         return before
@@ -83,6 +92,7 @@ class Table(Generic[T]):
         if node is None or node.entry is None:
             return None
         gone, node.entry = node.entry, None
+        self.generation += 1
         self._count -= 1
         for children, segment in reversed(above):
             left = children[segment]
@@ -95,7 +105,9 @@ class Table(Generic[T]):
 
     def become(self, other: "Table[T]") -> None:
         """Take over the contents of a table that was built aside and is not used any more."""
+        generation = self.generation
         self.__dict__.update(other.__dict__)
+        self.generation = generation + 1
 
     def get(self, spec: str) -> Entry[T] | None:
         """The route with exactly this prefix. Raises BadRouteSpecError."""

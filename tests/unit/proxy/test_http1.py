@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from perijove.proxy.http1 import NO_LENGTH, Refused, RequestFields, ResponseHead, check_partial_head, parse_request_line
+from perijove.proxy.http1 import NO_LENGTH, PLAIN_ANSWER, PLAIN_LINE, Refused, RequestFields, ResponseHead, check_partial_head, parse_request_line
 
 
 def parse(raw: bytes) -> RequestFields:
@@ -240,3 +240,47 @@ def test_fields_of_the_hop_before_are_cut_from_an_answer() -> None:
     assert not head.plain
     assert not head.keep_alive
     assert head.fields == b"A: 1\r\nB: 3\r\nContent-Length: 0\r\n"
+
+
+@pytest.mark.parametrize("path", [b"/a/.", b"/a//", b"/a/..", b"/./a", b"//a", b"/a/./b", b"/a/../b", b"/%61", b"/a/%2e", b"*", b"a"])
+def test_a_path_that_may_not_be_what_it_seems_is_looked_at_closely(path: bytes) -> None:
+    assert PLAIN_LINE.match(b"GET " + path + b" HTTP/1.1\r\n") is None
+    assert PLAIN_LINE.match(b"GET " + path + b"?q HTTP/1.1\r\n") is None
+
+
+_NAMES = ["Date", "X", "Content-Type", "Content-Length", "content-length", "Connection", "CONNECTION", "Keep-Alive", "Upgrade", "Cache-Control",
+          "Proxy-Connection", "Transfer-Encoding", "transfer-encoding", "Server", "ETag", "", "a b", "Trailer", "TE", "Ué"]  # fmt: skip
+_VALUES = ["", "5", "05", "keep-alive", "close", "chunked", "text/plain", "a, b", "timeout=5", "\x7f", "é", "5, 5", "+5", "Keep-Alive"]
+
+
+@given(
+    st.sampled_from(["200 OK", "200", "204 No Content", "304 Not Modified", "101 Switching Protocols", "404 Not Found", "99 x", "600 x", "200\tOK"]),
+    st.lists(st.tuples(st.sampled_from(_NAMES), st.sampled_from(_VALUES)), max_size=6),
+)
+@example("200 OK", [("Date", "x"), ("Content-Length", "5"), ("Connection", "keep-alive")])
+@settings(max_examples=500)
+def test_an_answer_is_plain_only_if_a_close_look_finds_nothing_to_change(first: str, fields: list[tuple[str, str]]) -> None:
+    raw = (f"HTTP/1.1 {first}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields) + "\r\n").encode("latin-1")
+    found = PLAIN_ANSWER.match(raw + b"12345")
+    if found is None:
+        return
+    head = response(raw)
+    assert (head.status, head.length, head.size, head.keep_alive, head.chunked, head.upgrade) == (
+        int(found[1]),
+        int(found[2]),
+        found.end(),
+        True,
+        False,
+        False,
+    )
+    cut = [name.lower() for name, _ in fields if f"{name}:".encode("latin-1") not in head.fields]
+    assert set(cut) <= {"connection"}, "a connection that is kept may be called so"
+    assert [value for name, value in fields if name.lower() == "connection"] in ([], ["keep-alive"])
+
+
+def test_common_answers_are_plain() -> None:
+    for fields in (
+        b"Content-Length: 5\r\n",
+        b"Cache-Control: no-store\r\nContent-Type: a\r\nContent-Length: 5\r\nConnection: keep-alive\r\nVary: x\r\n",
+    ):
+        assert PLAIN_ANSWER.match(b"HTTP/1.1 200 OK\r\nServer: s\r\n" + fields + b"\r\n12345") is not None
