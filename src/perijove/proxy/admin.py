@@ -83,7 +83,8 @@ class Admin:
     def totals(self) -> dict[str, int]:
         """Over all workers: the sum, or for what every worker has of its own what tells the state best."""
         rows = list(self._board.rows())
-        totals = {name: sum(row[name] for row in rows) for name in GAUGES + COUNTERS if name not in _NOT_SUMMED}
+        past = self._board.past()
+        totals = {name: sum(row[name] for row in rows) + past[name] for name in GAUGES + COUNTERS if name not in _NOT_SUMMED}
         totals["routes"] = max(row["routes"] for row in rows)
         totals["feed_connected"] = sum(row["feed_connected"] for row in rows)
         totals["feed_revision"] = min(row["feed_revision"] for row in rows)

@@ -21,7 +21,7 @@ class Visitor(Protocol):
 
     @property
     def busy(self) -> bool: ...
-    def drain(self) -> None: ...
+    def drain(self, *, gently: bool) -> None: ...
     def abort(self) -> None: ...
 
 
@@ -61,11 +61,11 @@ class Door:
         turned = hubs[self._turn :] + hubs[: self._turn]
         return sorted(turned, key=lambda origin: origin.down_until > self.clock.now)
 
-    def drain(self) -> None:
-        """Let running exchanges finish and nothing new begin."""
+    def drain(self, *, gently: bool) -> None:
+        """Let running exchanges finish and nothing new begin. `gently`: who is just about to ask on a kept connection is still served."""
         self.draining = True
         for connection in tuple(self.connections):
-            connection.drain()
+            connection.drain(gently=gently)
 
     async def empty(self, crowd: "set[Visitor] | set[Tunnel]", within_s: float) -> bool:
         """Wait until all of `connections` or of `tunnels` are gone. False if some are still there after `within_s`."""

@@ -346,9 +346,12 @@ class ClientConnection(asyncio.Protocol):
     def busy(self) -> bool:
         return self.exchange is not None
 
-    def drain(self) -> None:
+    def drain(self, *, gently: bool) -> None:
         if self.exchange is None and not self._ending:
-            self.end()
+            if gently:
+                self.door.clock.arm(self, self.door.limits.gone_s)
+            else:
+                self.end()
 
     # What the transport and the clock tell.
 

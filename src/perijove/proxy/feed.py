@@ -22,6 +22,7 @@ _SILENCE_S: Final = 25.0
 """Heartbeats come at least every 10 s."""
 _FIRST_PAUSE_S: Final = 0.1
 _MAX_PAUSE_S: Final = 5.0
+_LEAVE_S: Final = 1.0
 _GONE: Final = 410
 _decode_snapshot = msgspec.json.Decoder(Snapshot).decode
 _decode_changes = msgspec.json.Decoder(Changes).decode
@@ -133,6 +134,21 @@ class Feed:
                 continue
             self._stats.feed_reports += 1
             self._book.reported(news)
+
+    async def leave(self) -> None:
+        """Tell a hub that this worker ends, and what it has not yet told of activity. Call it when `run` has ended."""
+        activity, _ = self._book.activity()
+        report = msgspec.json.encode(Report(epoch=self._book.epoch, revision=self._book.revision, activity=activity, leaving=True))
+        for url in self._settings.hubs if self._book.epoch else ():
+            client = HubClient(url, self._settings.token, self._tls, timeout_s=_LEAVE_S)
+            try:
+                status, _ = await client.request("POST", self._report_path, report)
+                if status // 100 == 2:
+                    return
+            except (OSError, EOFError, HubAnswerError) as error:
+                _log.info("%s was not told that this worker ends: %s", url, str(error) or type(error).__name__)
+            finally:
+                client.close()
 
     async def _again(self) -> None:
         await asyncio.sleep(_FIRST_PAUSE_S * 5)

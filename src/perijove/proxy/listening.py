@@ -64,3 +64,52 @@ def listen_unix(path: str) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+class Listeners:
+    """Where the workers listen: made once, before there is any.
+
+    On TCP each worker has sockets of its own (SO_REUSEPORT), and the kernel spreads connections over them. Whoever made them keeps them open,
+    so the connections that wait for a worker that died are taken by the one that follows it. A unix socket is shared by all.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.public: list[list[socket.socket]] = [[] for _ in range(workers)]
+        self.admin: list[list[socket.socket]] = [[] for _ in range(workers)]
+
+    def listen(self, sockets: list[list[socket.socket]], host: str, port: int) -> None:
+        """Raises OSError."""
+        for own in sockets:
+            own.extend(bind_tcp(host, port))
+            port = own[0].getsockname()[1]
+        for own in sockets:
+            for sock in own:
+                sock.listen(BACKLOG)
+
+    def listen_unix(self, sockets: list[list[socket.socket]], path: str) -> None:
+        """Raises OSError."""
+        sock = listen_unix(path)
+        for own in sockets:
+            own.append(sock)
+
+    def keep(self, worker: int) -> None:
+        """In a worker's process: close what belongs to the others."""
+        kept = {sock.fileno() for sock in self.public[worker] + self.admin[worker]}
+        for own in self.public + self.admin:
+            for sock in own:
+                if sock.fileno() not in kept:
+                    sock.close()
+
+    def close(self) -> None:
+        for own in self.public + self.admin:
+            for sock in own:
+                sock.close()
+
+    def address(self, tls: bool) -> str:
+        """What people can type, or "unix:/path"."""
+        sock = self.public[0][0]
+        if sock.family == socket.AF_UNIX:
+            return f"unix:{sock.getsockname()}"
+        host, port = sock.getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+        return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"

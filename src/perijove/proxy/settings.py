@@ -45,6 +45,8 @@ class Limits:
     """At the end: for running requests to finish."""
     drain_tunnels_s: float = 0.0
     """At the end: how long upgraded connections are kept at least (they never end by themselves; pages reconnect)."""
+    retire_tunnels_s: float = 12 * 3600.0
+    """When a worker gives way to a new one: how long it keeps the upgraded connections that it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,23 +53,36 @@ class Stats:
 
 
 class Board:
-    """Rows of numbers, one for each worker; make it before forking."""
+    """Rows of numbers, one for each worker that there may be at once, and one for those that have ended. Make it before forking."""
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self._memory = mmap.mmap(-1, workers * len(_NAMES) * 8)
+    def __init__(self, rows: int) -> None:
+        self.size = rows
+        self._memory = mmap.mmap(-1, (rows + 1) * len(_NAMES) * 8)
         self._cells = memoryview(self._memory).cast("q")
 
-    def publish(self, worker: int, stats: Stats) -> None:
+    def publish(self, row: int, stats: Stats) -> None:
         for hundreds in range(1, 6):
             setattr(stats, f"answered_{hundreds}xx", stats.answered[hundreds])
-        begin = worker * len(_NAMES)
+        begin = row * len(_NAMES)
         for at, name in enumerate(_NAMES):
             self._cells[begin + at] = getattr(stats, name)
 
-    def row(self, worker: int) -> dict[str, int]:
-        begin = worker * len(_NAMES)
+    def bury(self, row: int) -> None:
+        """The worker has ended: what it counted stays counted, the row is free."""
+        begin, past = row * len(_NAMES), self.size * len(_NAMES)
+        for at, name in enumerate(_NAMES):
+            if name in COUNTERS:
+                self._cells[past + at] += self._cells[begin + at]
+            self._cells[begin + at] = 0
+
+    def row(self, row: int) -> dict[str, int]:
+        begin = row * len(_NAMES)
         return dict(zip(_NAMES, self._cells[begin : begin + len(_NAMES)].tolist(), strict=True))
 
     def rows(self) -> Iterator[dict[str, int]]:
-        return (self.row(worker) for worker in range(self.workers))
+        """Of the workers that there are."""
+        return (row for row in map(self.row, range(self.size)) if row["started_at"])
+
+    def past(self) -> dict[str, int]:
+        """What workers counted that have ended."""
+        return self.row(self.size)

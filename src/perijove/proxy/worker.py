@@ -34,10 +34,11 @@ _OTHER_FILES: Final = 64
 class Worker:
     """Use as `await start(...)`, then `await drain()` to end in good order."""
 
-    def __init__(self, settings: ProxySettings, *, index: int = 0, board: Board | None = None, proxy_id: str = "proxy") -> None:
-        """Raises ValueError (also BadTargetError), OSError or ssl.SSLError for settings that cannot be used."""
+    def __init__(self, settings: ProxySettings, *, index: int = 0, row: int = 0, board: Board | None = None, proxy_id: str = "proxy") -> None:
+        """`row`: its own on the board. Raises ValueError (also BadTargetError), OSError or ssl.SSLError for settings that cannot be used."""
         self.settings = settings
         self.index = index
+        self._row = row
         self.board = board or Board(1)
         self.stats = Stats()
         self.clock = Deadlines()
@@ -88,15 +89,17 @@ class Worker:
         task.add_done_callback(self._task_ended)
         self._tasks.append(task)
 
-    async def drain(self) -> None:
-        """Take no more, let running requests finish, then end: at most as long as the limits say."""
+    async def drain(self, *, retire: bool = False) -> None:
+        """Take no more, let running requests finish, then end: at most as long as the limits say. `retire`: another worker serves on, so
+        upgraded connections may stay for long. May be cancelled and called again without."""
         limits = self.settings.limits
         for server in self._servers:
             server.close()
-        self.door.drain()
+        self.door.drain(gently=retire)
         began = time.monotonic()
         await self.door.empty(self.door.connections, limits.drain_s)
-        await self.door.empty(self.door.tunnels, limits.drain_tunnels_s - (time.monotonic() - began))
+        tunnels_s = limits.retire_tunnels_s if retire else limits.drain_tunnels_s
+        await self.door.empty(self.door.tunnels, tunnels_s - (time.monotonic() - began))
         self.door.abort()
         await self.aclose()
 
@@ -108,6 +111,8 @@ class Worker:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        if self._feed is not None and not self.failed.is_set():
+            await self._feed.leave()
         self.door.abort()
         await self.door.empty(self.door.connections, _CLOSING_S)
         await self.door.empty(self.door.tunnels, _CLOSING_S)
@@ -153,4 +158,4 @@ class Worker:
         self.stats.upstream_open = self.upstreams.open_count
         self.stats.tunnels = len(door.tunnels)
         with contextlib.suppress(IndexError):
-            self.board.publish(self.index, self.stats)
+            self.board.publish(self._row, self.stats)

@@ -91,7 +91,10 @@ async def report(call: Call) -> Response:
     if body.epoch == hub.store.epoch:
 
         def seen(tx: Tx) -> None:
-            tx.proxies.report(proxy_id, body.revision, now)
+            if body.leaving:
+                tx.proxies.forget(proxy_id)
+            else:
+                tx.proxies.report(proxy_id, body.revision, now)
 
         await hub.store.write(seen)
     activity = {spec: min(_moment(text), now) for spec, text in body.activity.items()}

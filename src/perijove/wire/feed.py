@@ -55,3 +55,5 @@ class Report(Struct, frozen=True):
     revision: int
     activity: dict[str, str] = field(default_factory=dict)
     """Route spec -> ISO 8601 time in UTC."""
+    leaving: bool = False
+    """The proxy ends: nobody need wait for it to apply more."""

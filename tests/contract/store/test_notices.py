@@ -194,6 +194,9 @@ async def test_proxies_are_seen_and_forgotten(store: SqlStore, clock: FakeClock)
     seen = await store.read(lambda tx: tx.proxies.seen_since(now + timedelta(seconds=2)))
     assert seen == [ProxySeen(proxy_id="p1", revision=5, seen_at=now + timedelta(seconds=2))]
     assert await store.write(lambda tx: tx.proxies.forget_before(now + timedelta(seconds=2))) == 1
+    await store.write(lambda tx: tx.proxies.forget("p1"))
+    await store.write(lambda tx: tx.proxies.forget("unknown"))
+    assert await store.read(lambda tx: tx.proxies.seen_since(now)) == []
 
 
 async def test_the_audit_log_is_searched_newest_first(store: SqlStore, clock: FakeClock) -> None:

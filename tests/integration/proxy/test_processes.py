@@ -238,3 +238,64 @@ async def test_tls_with_a_certificate_that_is_replaced_while_it_runs(start_proce
     async with asyncio.timeout(WAIT_S):
         while await tls_name(proxy.port) != "other":
             await asyncio.sleep(0.02)
+
+
+def _listening_queues(port: int) -> int:
+    """How many connections wait to be accepted on a port of this machine."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(fields[4].split(":")[1], 16) for fields in lines if fields[1].endswith(f":{port:04X}") and fields[3] == "0A")
+
+
+async def test_connections_that_wait_for_a_dead_worker_are_served_by_the_next(start_process: StartProcess, hub: FakeHub) -> None:
+    proxy = await start_process(hubs=(hub.url,))
+    (worker,) = proxy.workers()
+    os.kill(worker, signal.SIGSTOP)
+    clients = [await Client.connect(proxy.port) for _ in range(5)]
+    for client in clients:
+        client.send(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
+    await until(lambda: _listening_queues(proxy.port) == 5)
+    os.kill(worker, signal.SIGKILL)
+    assert [(await client.answer()).status for client in clients] == [200] * 5
+    for client in clients:
+        client.abort()
+
+
+async def _ask_on(proxy: Process, statuses: list[int], enough: asyncio.Event) -> None:
+    """New connections and kept ones in turns, until it is enough: whoever is cut off fails the test."""
+    while not enough.is_set():
+        client = await Client.connect(proxy.port)
+        for _ in range(3):
+            answer = await client.ask(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
+            statuses.append(answer.status)
+            if answer.header("connection") == "close":
+                break
+        client.abort()
+
+
+async def test_workers_give_way_to_new_ones_and_nobody_notices(start_process: StartProcess, hub: FakeHub, tmp_path: Path) -> None:
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve(echo, "127.0.0.1", 0) as server:
+        hub.set("/user/alice/", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        proxy = await start_process(workers=2, hubs=(hub.url,), token="s3cret", follow=True, report_interval_s=0.1)
+        await until(lambda: len({proxy_id for proxy_id, report in hub.reports if report.revision == hub.revision}) == 2)
+        before, ids = proxy.workers(), {proxy_id for proxy_id, _ in hub.reports}
+        statuses: list[int] = []
+        enough = asyncio.Event()
+        async with connect(f"ws://127.0.0.1:{proxy.port}/user/alice/ws") as notebook, asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(_ask_on(proxy, statuses, enough))
+            await until(lambda: len(statuses) > 20)
+            proxy.process.send_signal(signal.SIGUSR2)
+            await until(lambda: len(proxy.workers() - before) == 2 and len(proxy.workers() & before) == 1)
+            seen = len(statuses)
+            await until(lambda: len(statuses) > seen + 50)
+            enough.set()
+            await notebook.send("still here")
+            assert await notebook.recv() == "still here"
+        assert set(statuses) == {200}
+        await until(lambda: not proxy.workers() & before)
+        assert {proxy_id for proxy_id, report in hub.reports if report.leaving} == ids
+        assert await proxy.end() == 0

@@ -14,6 +14,7 @@ _REPORT = Statement(lambda speech: speech.upsert(PROXIES, "proxy_id", "revision"
 _SEEN_SINCE = Statement(
     select(PROXIES.c.proxy_id, PROXIES.c.revision, PROXIES.c.seen_at).where(PROXIES.c.seen_at >= bindparam("moment")).order_by(PROXIES.c.proxy_id)
 )
+_FORGET_ONE = Statement(delete(PROXIES).where(PROXIES.c.proxy_id == bindparam("proxy_id")))
 _FORGET = Statement(delete(PROXIES).where(PROXIES.c.seen_at < bindparam("moment")))
 
 
@@ -28,6 +29,9 @@ class SqlProxies:
 
     def seen_since(self, moment: datetime) -> list[ProxySeen]:
         return [ProxySeen(proxy_id=row[0], revision=row[1], seen_at=from_us(row[2])) for row in self._link.rows(_SEEN_SINCE, moment=to_us(moment))]
+
+    def forget(self, proxy_id: str) -> None:
+        self._link.run(_FORGET_ONE, proxy_id=proxy_id)
 
     def forget_before(self, moment: datetime) -> int:
         return self._link.run(_FORGET, moment=to_us(moment))

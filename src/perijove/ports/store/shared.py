@@ -57,6 +57,10 @@ class Proxies(Protocol):
 
     def seen_since(self, moment: datetime) -> list[ProxySeen]: ...
 
+    def forget(self, proxy_id: str) -> None:
+        """The proxy said that it ends. Unknown ones are no error."""
+        ...
+
     def forget_before(self, moment: datetime) -> int: ...
 
 

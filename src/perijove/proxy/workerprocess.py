@@ -1,0 +1,77 @@
+"""The life of a worker in a process of its own."""
+
+import asyncio
+import gc
+import os
+import signal
+from dataclasses import dataclass
+from typing import Final
+
+import uvloop
+
+from perijove.proxy.listening import Listeners
+from perijove.proxy.settings import ProxySettings
+from perijove.proxy.stats import Board
+from perijove.proxy.worker import Worker
+
+SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2})
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a worker is told when it begins."""
+
+    settings: ProxySettings
+    index: int
+    row: int
+    """Its own on the board."""
+    board: Board
+    proxy_id: str
+    listeners: Listeners
+    life: int
+    """A descriptor whose end tells that the parent is gone."""
+    ready: int
+    """A descriptor to write `row` to, as one byte, once requests are served."""
+
+
+def work(post: Post) -> int:
+    """Serve until SIGTERM, SIGINT or the parent's end; on SIGUSR2 take nothing new and end when all is done. Returns the exit code."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    post.listeners.keep(post.index)
+    return uvloop.run(_serve(post))
+
+
+async def _serve(post: Post) -> int:
+    loop = asyncio.get_running_loop()
+    stop, retire = asyncio.Event(), asyncio.Event()
+    worker = Worker(post.settings, index=post.index, row=post.row, board=post.board, proxy_id=post.proxy_id)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGUSR2, retire.set)
+    loop.add_signal_handler(signal.SIGHUP, worker.reload_certificate)
+    loop.add_reader(post.life, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    await worker.start(post.listeners.public[post.index], post.listeners.admin[post.index])
+    # Tens of thousands of routes live as long as we do: looking through them for garbage would only stall requests.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+    os.write(post.ready, bytes([post.row]))
+    async with asyncio.TaskGroup() as group:
+        stopping = group.create_task(stop.wait())
+        retiring = group.create_task(_retire(worker, retire))
+        failing = group.create_task(worker.failed.wait())
+        tasks = (stopping, retiring, failing)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+    loop.remove_reader(post.life)
+    if not retiring.done() or retiring.cancelled():
+        await worker.drain()
+    return 1 if worker.failed.is_set() else 0
+
+
+async def _retire(worker: Worker, told: asyncio.Event) -> None:
+    await told.wait()
+    await worker.drain(retire=True)
