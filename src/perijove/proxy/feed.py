@@ -15,7 +15,7 @@ from perijove.proxy.hubclient import HubAnswerError, HubClient
 from perijove.proxy.routebook import RouteBook
 from perijove.proxy.settings import ProxySettings
 from perijove.proxy.stats import Stats
-from perijove.wire.feed import Changes, Report, Snapshot
+from perijove.wire.feed import Changes, Report, Route, UnreadSnapshot
 
 _log = logging.getLogger("perijove.proxy.feed")
 _SILENCE_S: Final = 25.0
@@ -24,7 +24,8 @@ _FIRST_PAUSE_S: Final = 0.1
 _MAX_PAUSE_S: Final = 5.0
 _LEAVE_S: Final = 1.0
 _GONE: Final = 410
-_decode_snapshot = msgspec.json.Decoder(Snapshot).decode
+_decode_snapshot = msgspec.json.Decoder(UnreadSnapshot).decode
+_decode_route = msgspec.json.Decoder(Route).decode
 _decode_changes = msgspec.json.Decoder(Changes).decode
 
 
@@ -93,7 +94,7 @@ class Feed:
         if status != 200:
             raise HubAnswerError(status, f"{client.url} refused the routes with status {status}{_advice(status)}")
         snapshot = _decode_snapshot(body)
-        await self._book.replace(snapshot)
+        await self._book.replace(snapshot.epoch, snapshot.revision, map(_decode_route, snapshot.routes))
         self._stats.feed_snapshots += 1
         self._stats.feed_revision = snapshot.revision
         self._changed()
@@ -120,7 +121,7 @@ class Feed:
                 async with asyncio.timeout(self._settings.report_interval_s):
                     await self._applied.wait()
             self._applied.clear()
-            activity, news = self._book.activity()
+            activity, news = await self._book.activity()
             report = Report(epoch=self._book.epoch, revision=self._book.revision, activity=activity)
             try:
                 status, _ = await client.request("POST", self._report_path, msgspec.json.encode(report))
@@ -137,7 +138,7 @@ class Feed:
 
     async def leave(self) -> None:
         """Tell a hub that this worker ends, and what it has not yet told of activity. Call it when `run` has ended."""
-        activity, _ = self._book.activity()
+        activity, _ = await self._book.activity()
         report = msgspec.json.encode(Report(epoch=self._book.epoch, revision=self._book.revision, activity=activity, leaving=True))
         for url in self._settings.hubs if self._book.epoch else ():
             client = HubClient(url, self._settings.token, self._tls, timeout_s=_LEAVE_S)

@@ -1,21 +1,30 @@
 """The routes of one worker: applies what the hub says to the table, and keeps what belongs to a route with it."""
 
 import asyncio
+import gc
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from perijove.proxy.stats import Stats
 from perijove.proxy.table import Entry, Table
 from perijove.proxy.upstreams import Origin, Upstreams
-from perijove.wire.feed import Change, Route, Snapshot
-from perijove.wire.routespec import BadRouteSpecError
+from perijove.wire.feed import Change, Route
+from perijove.wire.routespec import BadRouteSpecError, parse_routespec
 from perijove.wire.target import BadTargetError
 
 _log = logging.getLogger("perijove.proxy.routes")
-_AT_ONCE: Final = 200
-"""Routes taken from a snapshot before requests get their turn."""
+_AT_ONCE: Final = 100
+T = TypeVar("T")
+
+
+async def in_turns(routes: Iterable[T]) -> AsyncIterator[T]:
+    """The same, but requests get their turn every hundred."""
+    for at, route in enumerate(routes, 1):
+        yield route
+        if at % _AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 class RouteBook:
@@ -29,20 +38,26 @@ class RouteBook:
         self._upstreams = upstreams
         self._stats = stats
 
-    async def replace(self, snapshot: Snapshot) -> None:
-        """Make the table what a snapshot says. Requests are served from the old table meanwhile."""
+    async def replace(self, epoch: str, revision: int, routes: Iterable[Route]) -> None:
+        """Make the table what a snapshot says. Requests are served from the old table meanwhile; if reading `routes` fails, it stays."""
         fresh: Table[Origin] = Table()
-        for at, route in enumerate(snapshot.routes):
-            self._set(fresh, route)
-            if at % _AT_ONCE == _AT_ONCE - 1:
-                await asyncio.sleep(0)
-        kept = {id(entry) for entry in fresh}
-        gone = [entry for entry in self.table if id(entry) not in kept]
+        try:
+            async for route in in_turns(routes):
+                self._set(fresh, route)
+        except BaseException:
+            self._forget(entry for entry in fresh if self.table.get(entry.route.spec) is not entry)
+            raise
+        gone = [entry async for entry in in_turns(self.table) if fresh.get(entry.route.spec) is not entry]
         self.table.become(fresh)
-        for entry in gone:
-            self._upstreams.forget(entry.place)
-        self.epoch, self.revision = snapshot.epoch, snapshot.revision
+        self.epoch, self.revision = epoch, revision
         self._stats.routes = len(self.table)
+        async for entry in in_turns(gone):
+            self._forget((entry,))
+        gc.freeze()  # the collector need not look through all of them time and again: tens of milliseconds each
+
+    def _forget(self, entries: Iterable[Entry[Origin]]) -> None:
+        for entry in entries:
+            self._upstreams.forget(entry.place)
 
     def apply(self, changes: Iterable[Change], revision: int) -> None:
         for change in changes:
@@ -53,12 +68,13 @@ class RouteBook:
         self.revision = revision
         self._stats.routes = len(self.table)
 
-    def snapshot(self) -> Snapshot:
-        return Snapshot(epoch=self.epoch, revision=self.revision, routes=tuple(entry.route for entry in self.table))
+    def routes(self) -> Iterator[Route]:
+        """All of them, for a reader that takes its time: see `Table.__iter__`."""
+        return (entry.route for entry in self.table)
 
-    def activity(self) -> tuple[dict[str, str], list[tuple[Entry[Origin], float]]]:
+    async def activity(self) -> tuple[dict[str, str], list[tuple[Entry[Origin], float]]]:
         """When routes were last used, as far as it was not reported; give the second part to `reported` when it has arrived."""
-        news = [(entry, entry.last) for entry in self.table if entry.last > entry.reported]
+        news = [(entry, entry.last) async for entry in in_turns(self.table) if entry.last > entry.reported]
         return {entry.route.spec: _iso(last) for entry, last in news}, news
 
     def reported(self, news: list[tuple[Entry[Origin], float]]) -> None:
@@ -68,13 +84,14 @@ class RouteBook:
     def _set(self, table: Table[Origin], route: Route) -> None:
         try:
             # The same object for the same target: what runs on it goes on to count as its activity.
-            known = self.table.get(route.spec)
+            spec = parse_routespec(route.spec)
+            known = self.table.at(spec)
             if known is not None and known.route.target == route.target:
                 known.route = route
                 if table is not self.table:
-                    table.set(known)
+                    table.put(spec, known)
                 return
-            before = table.set(Entry(route, self._upstreams.origin(route.target)))
+            before = table.put(spec, Entry(route, self._upstreams.origin(route.target)))
         except (BadRouteSpecError, BadTargetError) as error:
             _log.error("a route of the hub cannot be used: %s", error)
             return

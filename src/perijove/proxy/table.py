@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from perijove.wire.feed import Route
-from perijove.wire.routespec import host_without_port, parse_routespec
+from perijove.wire.routespec import RouteSpec, host_without_port, parse_routespec
 
 T = TypeVar("T")
 
@@ -55,6 +55,7 @@ class Table(Generic[T]):
         return self._count
 
     def __iter__(self) -> Iterator[Entry[T]]:
+        """All routes. Goes on whatever is changed meanwhile, and then may miss or still have what was changed."""
         stack = [self._any, *self._hosts.values()]
         while stack:
             node = stack.pop()
@@ -64,7 +65,11 @@ class Table(Generic[T]):
 
     def set(self, entry: Entry[T]) -> Entry[T] | None:
         """Add a route, or replace the one with the same prefix, which is returned. Raises BadRouteSpecError."""
-        host, segments = parse_routespec(entry.route.spec)
+        return self.put(parse_routespec(entry.route.spec), entry)
+
+    def put(self, spec: RouteSpec, entry: Entry[T]) -> Entry[T] | None:
+        """The same, with the spec of the entry's route parsed already."""
+        host, segments = spec
         node = self._hosts.setdefault(host, _Node()) if host else self._any
         for segment in segments:
             below = node.children.get(segment)
@@ -111,7 +116,10 @@ class Table(Generic[T]):
 
     def get(self, spec: str) -> Entry[T] | None:
         """The route with exactly this prefix. Raises BadRouteSpecError."""
-        host, segments = parse_routespec(spec)
+        return self.at(parse_routespec(spec))
+
+    def at(self, spec: RouteSpec) -> Entry[T] | None:
+        host, segments = spec
         node = self._hosts.get(host) if host else self._any
         for segment in segments:
             node = None if node is None else node.children.get(segment)

@@ -1,20 +1,29 @@
 """The last route table on disk: after a restart the proxy serves at once, whether or not a hub is there."""
 
+import asyncio
 import logging
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from perijove.wire.feed import Snapshot
+from perijove.proxy.routebook import in_turns
+from perijove.wire.feed import Route, Snapshot, UnreadSnapshot
 
 _log = logging.getLogger("perijove.proxy.disk")
 _FORMAT: Final = 1
+_encode = msgspec.json.Encoder().encode
 
 
 class _Saved(msgspec.Struct, frozen=True):
+    format: int
+    table: UnreadSnapshot
+
+
+class _Loaded(msgspec.Struct, frozen=True):
     format: int
     table: Snapshot
 
@@ -28,7 +37,7 @@ class TableDisk:
     def load(self) -> Snapshot | None:
         """The table as last saved; None if there is none that can be used, for whatever reason: the hub will tell."""
         try:
-            saved = msgspec.json.decode(self._path.read_bytes(), type=_Saved)
+            saved = msgspec.json.decode(self._path.read_bytes(), type=_Loaded)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
@@ -39,14 +48,20 @@ class TableDisk:
             return None
         return saved.table
 
-    def save(self, table: Snapshot) -> None:
-        """Blocks; call it in a thread. A failure is reported, and does not stop the proxy: it has the table in memory."""
+    async def save(self, epoch: str, revision: int, routes: Iterable[Route]) -> None:
+        """Keep a table that had all up to `revision` when this began; what changes meanwhile may or may not be in it, and comes again from
+        a hub after a restart."""
+        texts = [msgspec.Raw(_encode(route)) async for route in in_turns(routes)]
+        await asyncio.to_thread(self._write, UnreadSnapshot(epoch, revision, tuple(texts)))
+
+    def _write(self, table: UnreadSnapshot) -> None:
+        """Blocks. A failure is reported, and does not stop the proxy: it has the table in memory."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=self._path.name, suffix=".new", dir=self._path.parent)  # readable by us alone
             try:
                 with os.fdopen(handle, "wb") as file:
-                    file.write(msgspec.json.encode(_Saved(_FORMAT, table)))
+                    file.write(_encode(_Saved(_FORMAT, table)))
                     file.flush()
                     os.fsync(file.fileno())
                 Path(name).replace(self._path)

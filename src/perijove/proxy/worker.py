@@ -65,7 +65,7 @@ class Worker:
     async def start(self, sockets: Sequence[socket.socket], admin_sockets: Sequence[socket.socket] = ()) -> None:
         """Serve. The table on disk is there before the first request is."""
         if self._disk is not None and (saved := self._disk.load()) is not None:
-            await self.book.replace(saved)
+            await self.book.replace(saved.epoch, saved.revision, saved.routes)
             self.stats.feed_revision = saved.revision
             _log.info("serving %d routes from %s until a hub tells more", len(self.book.table), self.settings.state_file)
         loop = asyncio.get_running_loop()
@@ -118,7 +118,7 @@ class Worker:
         await self.door.empty(self.door.tunnels, _CLOSING_S)
         await self.upstreams.aclose()
         if self._disk is not None and self.index == 0 and self._dirty.is_set():
-            await asyncio.to_thread(self._disk.save, self.book.snapshot())
+            await self._disk.save(self.book.epoch, self.book.revision, self.book.routes())
         self._publish()
 
     def reload_certificate(self) -> None:
@@ -143,7 +143,7 @@ class Worker:
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            await asyncio.to_thread(disk.save, self.book.snapshot())
+            await disk.save(self.book.epoch, self.book.revision, self.book.routes())
             await asyncio.sleep(_SAVE_EVERY_S)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:

@@ -53,10 +53,10 @@ async def _serve(post: Post) -> int:
     loop.add_reader(post.life, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     await worker.start(post.listeners.public[post.index], post.listeners.admin[post.index])
-    # Tens of thousands of routes live as long as we do: looking through them for garbage would only stall requests.
+    # Tens of thousands of routes live as long as we do: looking through them for garbage would only stall requests (see RouteBook.replace).
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
+    gc.set_threshold(5_000, 1_000, 1_000)
     os.write(post.ready, bytes([post.row]))
     async with asyncio.TaskGroup() as group:
         stopping = group.create_task(stop.wait())

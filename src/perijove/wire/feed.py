@@ -6,7 +6,7 @@ with one Changes a line (410 when the changes after N are no longer known), `POS
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 
 class Route(Struct, frozen=True):
@@ -26,6 +26,14 @@ class Snapshot(Struct, frozen=True):
     epoch: str
     revision: int
     routes: tuple[Route, ...] = ()
+
+
+class UnreadSnapshot(Struct, frozen=True):
+    """A Snapshot whose routes are still JSON texts, to be decoded as `Route` a few at a time."""
+
+    epoch: str
+    revision: int
+    routes: tuple[Raw, ...] = ()
 
 
 class Change(Struct, frozen=True, omit_defaults=True):

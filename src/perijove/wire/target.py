@@ -28,6 +28,7 @@ class Target(NamedTuple):
         return (host if self.path or self.port == (443 if self.tls else 80) else f"{host}:{self.port}").encode()
 
 
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _UNIX = re.compile(r"(?:http\+unix|unix\+http)://([^/?#]+)(/[^?#]*)?", re.IGNORECASE)
 
 
@@ -36,7 +37,7 @@ def parse_target(text: str) -> Target:
 
     Raises BadTargetError.
     """
-    if any(ord(char) <= 0x20 or ord(char) == 0x7F for char in text):
+    if _UNPRINTABLE.search(text):
         raise BadTargetError(f"{text!r} is not a target: it has spaces or control characters.")
     if unix := _UNIX.fullmatch(text):
         path = unquote(unix[1])

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from perijove.proxy.tabledisk import TableDisk
-from perijove.wire.feed import Change, Route, Snapshot
+from perijove.wire.feed import Change, Route
 
 from .fake_hub import FakeHub
 from .harness import Proxy, StartProxy, StartServer
@@ -266,7 +266,7 @@ async def test_what_a_snapshot_leaves_out_is_gone_and_what_it_keeps_is_the_same(
     await hub.acknowledged()
     await follower.get("/user/kept/")
     kept = follower.worker.book.table.get("/user/kept/")
-    await follower.worker.book.replace(Snapshot("e9", 1, (Route("/user/kept/", server.url, {"new": True}),)))
+    await follower.worker.book.replace("e9", 1, [Route("/user/kept/", server.url, {"new": True})])
     assert follower.worker.book.table.get("/user/kept/") is kept
     assert kept is not None
     assert kept.route.data == {"new": True}

@@ -10,9 +10,9 @@ from perijove.wire.feed import Route, Snapshot
 TABLE = Snapshot("e", 5, (Route("/user/a/", "http://127.0.0.1:1", {"user": "a"}), Route("/user/b/", "http+unix://%2Fx")))
 
 
-def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+async def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "new" / "routes.json"
-    TableDisk(str(path)).save(TABLE)
+    await TableDisk(str(path)).save(TABLE.epoch, TABLE.revision, TABLE.routes)
     assert TableDisk(str(path)).load() == TABLE
     assert path.stat().st_mode & 0o077 == 0
     assert list(path.parent.iterdir()) == [path]
@@ -30,7 +30,7 @@ def test_a_file_that_cannot_be_used_is_left_aside(tmp_path: Path, content: bytes
     assert str(path) in caplog.text
 
 
-def test_a_disk_that_cannot_be_written_does_not_stop_the_proxy(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_disk_that_cannot_be_written_does_not_stop_the_proxy(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    TableDisk(str(tmp_path / "file" / "routes.json")).save(TABLE)
+    await TableDisk(str(tmp_path / "file" / "routes.json")).save(TABLE.epoch, TABLE.revision, TABLE.routes)
     assert "cannot be kept" in caplog.text
