@@ -1,0 +1,6 @@
+"""Where `perijove chp` answers otherwise than configurable-http-proxy 5.3, on purpose: every such question, and why.
+
+A difference that is not here fails, and so does one that is here and is not seen any more.
+"""
+
+DIFFERENCES: dict[str, str] = {}

@@ -1,0 +1,38 @@
+"""The questions, one by one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import Pair
+from .differences import DIFFERENCES
+from .question import Question
+from .rest_questions import QUESTIONS as REST
+from .running import ITSELF, Proxy
+
+QUESTIONS = {str(question): question for question in REST}
+
+
+def _told(proxy: Proxy, question: Question) -> list[object]:
+    told: list[object] = [answer for one in question.asks for answer in proxy.told(one)]
+    if question.table:
+        told.append(proxy.table())
+    return told
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_both_answer_alike(start_pair: Callable[[str], Pair], name: str) -> None:
+    question = QUESTIONS[name]
+    theirs, ours = pair = start_pair(question.options)
+    if question.table:
+        for proxy in pair:
+            proxy.reset()
+    expected, told = _told(theirs, question), _told(ours, question)
+    if name in DIFFERENCES and not ITSELF:
+        assert told != expected, f"{name} is listed as a difference, and both answer alike: take it from the table"
+    else:
+        assert told == expected
+
+
+def test_every_listed_difference_is_of_a_question_there_is() -> None:
+    assert set(DIFFERENCES) <= set(QUESTIONS)
