@@ -3,14 +3,14 @@
 import socket
 import ssl
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
 import h11
 
 Part = Literal["all", "head", "status"]
-PATIENCE_S = 8.0
+PATIENCE_S = 5.0
 _FRAMING = {"connection", "keep-alive", "transfer-encoding", "content-length", "date"}
 """How a message is cut and when it was made is each side's own affair; h11 watches that it is done properly."""
 
@@ -25,13 +25,14 @@ class Address:
 
     def connect(self) -> socket.socket:
         """Raises OSError, also when the TLS handshake fails."""
-        if self.path:
-            sock = socket.socket(socket.AF_UNIX)
+        with ExitStack() as stack:
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX if self.path else socket.AF_INET))
             sock.settimeout(PATIENCE_S)
-            sock.connect(self.path)
-        else:
-            sock = socket.create_connection(("127.0.0.1", self.port), PATIENCE_S)
-        return self.tls.wrap_socket(sock, server_hostname="localhost") if self.tls else sock
+            sock.connect(self.path or ("127.0.0.1", self.port))
+            if self.tls is not None:
+                sock = stack.enter_context(self.tls.wrap_socket(sock, server_hostname="localhost"))
+            stack.pop_all()
+            return sock
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,8 @@ def _echo(sock: socket.socket, had: bytes, sent: bytes) -> bytes:
             if not piece:
                 return had
             had += piece
+        if isinstance(sock, ssl.SSLSocket):  # TLS has no half-closed connections in Python
+            return had
         sock.shutdown(socket.SHUT_WR)
         while piece := sock.recv(256 * 1024):
             had += piece

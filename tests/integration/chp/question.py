@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from .asking import Ask, Part
+from .asking import PATIENCE_S, Ask, Part
 from .option_sets import TOKEN
 
 AUTHORIZED = (f"Authorization: token {TOKEN}",)
@@ -29,7 +29,7 @@ def api(
     fields: tuple[str, ...] = AUTHORIZED,
     part: Part = "all",
     raw: bytes | None = None,
-    patience_s: float = 8.0,
+    patience_s: float = PATIENCE_S,
     then: bytes = b"",
 ) -> Ask:
     """A request to the REST API, with the right token unless `fields` are given. `raw` is a body that need not be JSON."""
@@ -42,9 +42,11 @@ def post(path: str, target: object = "<backend>", **more: object) -> Ask:
     return api(f"POST /api/routes{path}", {"target": target, **more})
 
 
-def get(path: str, *fields: str, act: str = "", arg: str = "", host: str = "hub.example.org", part: Part = "all") -> Ask:
+def get(
+    path: str, *fields: str, act: str = "", arg: str = "", host: str = "hub.example.org", part: Part = "all", patience_s: float = PATIENCE_S
+) -> Ask:
     """An ordinary request to the public door; the server answers in the manner of `act`."""
-    return Ask(f"GET {path}", (*fields, *acting(act, arg)), host=host, part=part)
+    return Ask(f"GET {path}", (*fields, *acting(act, arg)), host=host, part=part, patience_s=patience_s)
 
 
 def acting(act: str, arg: str = "") -> tuple[str, ...]:

@@ -83,6 +83,8 @@ _TIMES = [
     "yesterday", "0", "-1", "12345", "1e12", "x", "%20", "2100-01-01T25:00:00Z", "2100-01-01 00:00:00", "Fri%2C+01+Jan+2100+00:00:00+GMT",
 ]  # fmt: skip
 
+_CHUNKS = b'8\r\n{"target\r\n9\r\n": "http:\r\n4\r\n//x"\r\n1\r\n}\r\n0\r\n\r\n'
+_BOTH_LENGTHS = b"POST /api/routes/c HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 _METHODS = ["PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "PROPFIND"]
 
 
@@ -118,7 +120,7 @@ def _questions() -> list[Question]:
         rest("delete with a body", *some, api(f"DELETE {_ALL}/user/bob", {"a": 1})),
         rest("get with a body", *some, api(f"GET {_ALL}/user/bob", {"a": 1})),
         rest("nested", post("/a", "<other>"), post("/a/b/c"), post("/a/b"), api(f"GET {_ALL}/a/b")),
-        rest("chunked body", api(f"POST {_ALL}/c", raw=b'8\r\n{"target\r\n9\r\n": "http:\r\n4\r\n//x"\r\n1\r\n}\r\n0\r\n\r\n', fields=(*AUTHORIZED, "Transfer-Encoding: chunked"))),
+        rest("chunked body", api(f"POST {_ALL}/c", raw=_CHUNKS, fields=(*AUTHORIZED, "Transfer-Encoding: chunked"))),
         rest("form content type", api(f"POST {_ALL}/c", {"target": "http://x"}, fields=(*AUTHORIZED, "Content-Type: application/x-www-form-urlencoded"))),
         rest("expect continue", api(f"POST {_ALL}/c", {"target": "http://x"}, fields=(*AUTHORIZED, "Expect: 100-continue"))),
         rest("large", api(f"POST {_ALL}/c", {"target": "http://x", "more": "x" * 20_000}, part="status")),
@@ -128,7 +130,7 @@ def _questions() -> list[Question]:
         rest("absolute form", Ask(raw=f"GET http://h{_ALL} HTTP/1.1\r\nHost: h\r\nAuthorization: token {TOKEN}\r\n\r\n".encode(), to="api")),
         rest("no host", Ask(raw=f"GET {_ALL} HTTP/1.1\r\nAuthorization: token {TOKEN}\r\n\r\n".encode(), to="api", part="status")),
         rest("not HTTP", Ask(raw=b"hello\r\n\r\n", to="api", part="status")),
-        rest("both lengths", Ask(raw=f"POST {_ALL}/c HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".encode(), to="api", part="status")),
+        rest("both lengths", Ask(raw=_BOTH_LENGTHS, to="api", part="status")),
     ]  # fmt: skip
     told += [rest(f"path {path[:40]}", post(path), api(f"GET {_ALL}{path}"), api(f"GET {_ALL}")) for path in _PATHS]
     told += [rest(f"path {path[:40]}, deleted", post(path), api(f"DELETE {_ALL}{path}")) for path in _PATHS]

@@ -6,11 +6,16 @@ import pytest
 
 from .conftest import Pair
 from .differences import DIFFERENCES
+from .option_questions import QUESTIONS as OPTIONS
+from .option_sets import SETS
 from .question import Question
 from .rest_questions import QUESTIONS as REST
 from .running import ITSELF, Proxy
+from .traffic_questions import QUESTIONS as TRAFFIC
 
-QUESTIONS = {str(question): question for question in REST}
+_ALL = sorted([*REST, *TRAFFIC, *OPTIONS], key=lambda question: list(SETS).index(question.options))
+QUESTIONS = {str(question): question for question in _ALL}
+assert len(QUESTIONS) == len(_ALL), "two questions have one name"
 
 
 def _told(proxy: Proxy, question: Question) -> list[object]:
