@@ -45,6 +45,7 @@ from perijove.telemetry.metrics import Metrics
 from perijove.web.answers import Answers
 from perijove.web.api.routes import ROUTES as API
 from perijove.web.app import App
+from perijove.web.ending import Ending
 from perijove.web.oauth.routes import ROUTES as OAUTH
 from perijove.web.pages.routes import ROUTES as PAGES
 from perijove.web.proxies import ROUTES as PROXIES
@@ -199,7 +200,7 @@ def _plugin_context(loaded: Loaded, name: str, runtime: Path, store: Store, cloc
 
 
 def run_hub(loaded: Loaded) -> int:
-    """Run a hub until SIGTERM or SIGINT; returns the exit code."""
+    """Run a hub until SIGTERM, SIGINT or a shutdown by the API; returns the exit code (see web/ending.py)."""
     set_up_logs(loaded.settings.log.level, loaded.settings.log.format)
     gc.set_threshold(50_000, 20, 50)  # a request leaves hundreds of objects behind; collecting every 700 costs a tenth of the time
     sys.setswitchinterval(
@@ -212,7 +213,7 @@ def run_hub(loaded: Loaded) -> int:
 async def _serve_hub(loaded: Loaded) -> int:
     metrics = Metrics(loaded.settings.metrics.prefix)
     listen = parse_listen(loaded.settings.hub.listen)
-    stop, ready = asyncio.Event(), asyncio.Event()
+    stop, ready = Ending(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -240,7 +241,7 @@ async def _serve_hub(loaded: Loaded) -> int:
                 await serve(App(surface, API + OAUTH + PROXIES + PAGES), listen.host, listen.port, ready, stop)
                 for task in work:
                     task.cancel()
-    return 0
+    return stop.exit_code
 
 
 async def _watch_loop(metrics: Metrics) -> None:

@@ -17,6 +17,7 @@ import click
 
 from perijove.config.load import Loaded
 from perijove.runtime import prepare
+from perijove.web.ending import ASKED, ASKED_HUB_ALONE
 
 SUPERVISED = "PERIJOVE_SUPERVISED"
 _PR_SET_PDEATHSIG = 1
@@ -47,10 +48,14 @@ class _Child:
         self._began = 0.0
         self._lived = False
         self.process: subprocess.Popen[bytes] | None = None
+        self.ended: int | None = None
+        """The exit code of a child that is not to be started again, because somebody asked for its end."""
 
     def tend(self) -> bool:
         """Start it if it is due. False when it ended by itself with an error of configuration at its very first start."""
         now = time.monotonic()
+        if self.ended is not None:
+            return True
         if self.process is not None:
             code = self.process.poll()
             if code is None:
@@ -58,6 +63,9 @@ class _Child:
                 return True
             if not self._lived and code == 1 and now - self._began < _FIRST_S:
                 return False
+            if code in {ASKED, ASKED_HUB_ALONE}:
+                self.ended = code
+                return True
             self._lived = True
             if now - self._began > _STEADY_S:
                 self._pause_s = 0.5
@@ -97,6 +105,8 @@ def supervise(loaded: Loaded, config: Path | None) -> int:
     while not ending.is_set():
         if not all(child.tend() for child in children):
             code = 1
+            break
+        if any(child.ended == ASKED for child in children):
             break
         ending.wait(0.25)
     click.echo("Ending. People's servers go on running.", err=True)

@@ -19,6 +19,18 @@ def live_proxies(tx: Tx, now: datetime) -> list[ProxySeen]:
     return tx.proxies.seen_since(now - ALIVE)
 
 
+async def wait_for_proxies(hub: Hub) -> list[str]:
+    """Wait until every live proxy has applied the table as it is now. Returns those that have not after PATIENCE_S."""
+    revision, _ = await hub.store.read(lambda tx: tx.routes.all())
+    until = hub.clock.monotonic() + PATIENCE_S
+    while True:
+        now = hub.clock.now()
+        behind = [proxy.proxy_id for proxy in await hub.store.read(lambda tx: live_proxies(tx, now)) if proxy.revision < revision]  # noqa: B023
+        if not behind or hub.clock.monotonic() > until:
+            return behind
+        await hub.clock.sleep(LOOK_S)
+
+
 class RouteWatch:
     """Asks the database for all who wait at once, however many they are. `run` must be running."""
 

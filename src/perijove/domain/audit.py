@@ -31,6 +31,7 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "server.changed": "A stopped server was renamed, or its options changed",
         "token.made": "An API token was made",
         "token.revoked": "An API token was revoked",
+        "hub.shutdown": "Somebody asked for the hub to end",
         "oauth.token": "A server or service learnt who its visitor is",
     }
 )

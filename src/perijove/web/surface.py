@@ -1,6 +1,5 @@
 """What all surfaces share: the hub, who is who, templates, metrics."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +7,7 @@ from perijove.control.context import Hub
 from perijove.control.identity import Identities
 from perijove.telemetry.metrics import Metrics
 from perijove.web.answers import Answers
+from perijove.web.ending import Ending
 
 PROTOCOL_VERSION = "6.1.1"
 """The JupyterHub whose protocol we speak; sent as X-JupyterHub-Version, which servers and clients compare with their own."""
@@ -24,8 +24,7 @@ class Surface:
     proxy_token: str
     page_key: bytes
     started: datetime
-    ending: asyncio.Event
-    """Set when the hub ends: streams finish then."""
+    ending: Ending
 
     @property
     def base_url(self) -> str:
