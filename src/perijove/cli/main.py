@@ -98,6 +98,15 @@ def proxy(config: Path | None) -> None:
     sys.exit(run_proxy(load_settings(config)))
 
 
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF CONFIGURABLE-HTTP-PROXY]")
+def chp(arguments: tuple[str, ...]) -> None:
+    """Run a proxy for a JupyterHub, in place of configurable-http-proxy: see `perijove chp --help`."""
+    from perijove.proxy.chp.start import run_chp
+
+    sys.exit(run_chp(arguments, os.environ))
+
+
 @main.command()
 @config_option
 def admin_link(config: Path | None) -> None:

@@ -2,18 +2,24 @@
 
 import asyncio
 import itertools
+import logging
 import secrets
 from collections.abc import Sequence
 from typing import Protocol
 
+from perijove.proxy.chp.manners import ChpForwarding, PublicAddresses
+from perijove.proxy.crowding import Crowding
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.forwarding import CookieFilter, Forwarding, TrustedProxies
+from perijove.proxy.logs import Seldom
 from perijove.proxy.paths import Addresses
 from perijove.proxy.settings import Limits, ProxySettings
 from perijove.proxy.stats import Stats
 from perijove.proxy.table import Table
 from perijove.proxy.tunnel import Tunnel
 from perijove.proxy.upstreams import Origin, Upstreams
+
+_log = logging.getLogger("perijove.proxy")
 
 
 class Visitor(Protocol):
@@ -37,11 +43,21 @@ class Door:
         self.draining = False
         self.base_url = settings.base_url
         self.tls = bool(settings.tls_cert)
-        self.addresses = Addresses(settings.base_url)
+        self.manners = settings.chp
+        self.addresses = Addresses(settings.base_url) if self.manners is None else PublicAddresses()
         self.trusted = TrustedProxies(settings.trusted_proxies)
-        self.forwarding = Forwarding("https" if self.tls else "http", self.trusted, CookieFilter(settings.hub_cookies))
+        scheme = "https" if self.tls else "http"
+        self.forwarding = (
+            Forwarding(scheme, self.trusted, CookieFilter(settings.hub_cookies))
+            if self.manners is None
+            else ChpForwarding(scheme, self.trusted, self.manners)
+        )
         self.access_log = settings.access_log
         self.max_connections = settings.limits.max_connections
+        self.crowding = Crowding(settings.limits.max_connections_per_address)
+        self._crowds = Seldom(_log)
+        self.strangers = Seldom(_log)
+        """For warnings about those who may not come in."""
         self.connections: set[Visitor] = set()
         self.tunnels: set[Tunnel] = set()
         self.hubs: tuple[Origin, ...] = tuple(upstreams.origin(text) for text in settings.hubs)
@@ -51,6 +67,21 @@ class Door:
         self.id_prefix = secrets.token_hex(6).encode() + b"-"
         """With one of `ids` in hexadecimal behind it, a request id: unique, but no secret."""
         self.ids = itertools.count(1)
+
+    @property
+    def full(self) -> bool:
+        return len(self.connections) + len(self.tunnels) >= self.max_connections
+
+    def crowded(self, address: str) -> None:
+        """A connection is turned away because its address has too many."""
+        self.stats.shed_address += 1
+        self._crowds.warn(
+            self.clock.now,
+            "%s has more than %d connections (max_connections_per_address): it gets no more. If a load balancer comes from there, add it to "
+            "trusted_proxies: those are not counted",
+            address,
+            self.crowding.most,
+        )
 
     def hub_origins(self) -> Sequence[Origin]:
         """All hubs, those that answered last first; requests take turns among them."""
@@ -92,5 +123,15 @@ class Door:
 
     def tunnel_ended(self, tunnel: Tunnel) -> None:
         self.tunnels.discard(tunnel)
+        self.crowding.leave(tunnel.place)
         if self._left is not None:
             self._left.set()
+
+
+def peer_of(transport: asyncio.BaseTransport) -> str:
+    """The address at the other end; empty for a unix socket."""
+    peer = transport.get_extra_info("peername")
+    if not isinstance(peer, tuple):
+        return ""
+    address = str(peer[0])
+    return address.removeprefix("::ffff:") if address.startswith("::ffff:") and "." in address else address

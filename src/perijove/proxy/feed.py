@@ -15,6 +15,8 @@ from perijove.proxy.hubclient import HubAnswerError, HubClient
 from perijove.proxy.routebook import RouteBook
 from perijove.proxy.settings import ProxySettings
 from perijove.proxy.stats import Stats
+from perijove.proxy.table import Entry
+from perijove.proxy.upstreams import Origin
 from perijove.wire.feed import Changes, Report, Route, UnreadSnapshot
 
 _log = logging.getLogger("perijove.proxy.feed")
@@ -39,15 +41,21 @@ class Feed:
         self._settings = settings
         self._path = f"{settings.base_url}hub/perijove/"
         self._report_path = f"{self._path}proxies/{quote(proxy_id, safe='')}"
+        self._proxy_id = proxy_id
+        self._sources = settings.feeds or settings.hubs
+        self.followed = asyncio.Event()
+        """Set once the table is what a hub says."""
         self._book = book
         self._stats = stats
         self._tls = tls
         self._changed = changed
         self._applied = asyncio.Event()
+        self._asked = False
+        """Whether a hub wants to know now who used which routes."""
         self._pause_s = _FIRST_PAUSE_S
 
     async def run(self) -> None:
-        hubs = list(self._settings.hubs)
+        hubs = list(self._sources)
         random.shuffle(hubs)  # many workers spread over many hubs
         while True:
             for url in hubs:
@@ -78,7 +86,7 @@ class Feed:
 
     async def _stream(self, client: HubClient) -> bool:
         """Apply changes until the stream ends. True if the hub does not know the changes after our revision."""
-        query = urlencode({"epoch": self._book.epoch, "after": self._book.revision})
+        query = urlencode({"epoch": self._book.epoch, "after": self._book.revision, "proxy": self._proxy_id})
         try:
             async with contextlib.aclosing(client.lines(f"{self._path}routes/changes?{query}", _SILENCE_S)) as lines:
                 await self._apply(client, lines)
@@ -105,8 +113,12 @@ class Feed:
             if not self._stats.feed_connected:
                 self._pause_s = _FIRST_PAUSE_S
                 self._stats.feed_connected = 1
+                self.followed.set()
                 _log.info("following the routes of %s from revision %d", client.url, self._book.revision)
             batch = _decode_changes(line)
+            if batch.report:
+                self._asked = True
+                self._applied.set()
             if batch.changes:
                 self._book.apply(batch.changes, batch.revision)
                 self._stats.feed_changes += len(batch.changes)
@@ -116,12 +128,19 @@ class Feed:
 
     async def _report(self, client: HubClient) -> None:
         """Tell what was applied as soon as it is, and who used which route every so often."""
+        now = asyncio.get_running_loop().time
+        due = now()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.report_interval_s):
+                async with asyncio.timeout_at(due):
                     await self._applied.wait()
             self._applied.clear()
-            activity, news = await self._book.activity()
+            activity: dict[str, str] = {}
+            news: list[tuple[Entry[Origin], float]] = []
+            if self._asked or now() >= due:  # not with each change: it means a look at every route
+                self._asked = False
+                due = now() + self._settings.report_interval_s
+                activity, news = await self._book.activity()
             report = Report(epoch=self._book.epoch, revision=self._book.revision, activity=activity)
             try:
                 status, _ = await client.request("POST", self._report_path, msgspec.json.encode(report))
@@ -140,7 +159,7 @@ class Feed:
         """Tell a hub that this worker ends, and what it has not yet told of activity. Call it when `run` has ended."""
         activity, _ = await self._book.activity()
         report = msgspec.json.encode(Report(epoch=self._book.epoch, revision=self._book.revision, activity=activity, leaving=True))
-        for url in self._settings.hubs if self._book.epoch else ():
+        for url in self._sources if self._book.epoch else ():
             client = HubClient(url, self._settings.token, self._tls, timeout_s=_LEAVE_S)
             try:
                 status, _ = await client.request("POST", self._report_path, report)
@@ -152,6 +171,7 @@ class Feed:
                 client.close()
 
     async def _again(self) -> None:
+        self._asked = True
         await asyncio.sleep(_FIRST_PAUSE_S * 5)
         self._applied.set()
 

@@ -72,7 +72,7 @@ class Forwarding:
 
     def tail(self, fields: RequestFields, peer: str, trusted: bool, to_hub: bool, authority: bytes) -> bytes:
         """All field lines to send on but X-Request-Id where that is ours. `authority` is the Host for an HTTP/1.0 client without one."""
-        changes: list[tuple[int, int, bytes]] = [(begin, end, b"") for _, _, begin, end in fields.forwarded]
+        changes = self._client_lines(fields)
         if not to_hub:
             for begin, end in fields.cookies:
                 line = fields.block[begin:end]
@@ -90,6 +90,10 @@ class Forwarding:
             out.append(b"Connection: Upgrade\r\nUpgrade: " + fields.upgrade + b"\r\n")
         out.append(self._about_client(fields, peer, trusted, host))
         return b"".join(out)
+
+    def _client_lines(self, fields: RequestFields) -> list[tuple[int, int, bytes]]:
+        """What the client said about itself, to be left out."""
+        return [(begin, end, b"") for _, _, begin, end in fields.forwarded]
 
     def _about_client(self, fields: RequestFields, peer: str, trusted: bool, host: bytes) -> bytes:
         proto, chain = self._scheme, [peer] if peer else []

@@ -1,6 +1,7 @@
 """Sockets to listen on."""
 
 import contextlib
+import errno
 import socket
 import stat
 from pathlib import Path
@@ -10,8 +11,8 @@ _DEAD_PEER_MS: Final = 120_000
 BACKLOG: Final = 2048
 
 
-def bind_tcp(host: str, port: int) -> list[socket.socket]:
-    """Bound, not yet listening, one for each address of the host; more processes may bind the same. Raises OSError.
+def bind_tcp(host: str, port: int, *, shared: bool = True) -> list[socket.socket]:
+    """Bound, not yet listening, one for each address of the host; more sockets may be bound to the same if `shared`. Raises OSError.
 
     The options of a listening socket pass to what it accepts, so that no connection costs a system call for them.
     """
@@ -19,10 +20,16 @@ def bind_tcp(host: str, port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for family, kind, proto, _, address in dict.fromkeys(found):
-            sock = socket.socket(family, kind, proto)
+            try:
+                sock = socket.socket(family, kind, proto)
+            except OSError as error:
+                if error.errno != errno.EAFNOSUPPORT or len(found) == 1:
+                    raise
+                continue
             sockets.append(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if shared:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # A laptop that was closed says nothing: find out.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -35,8 +42,18 @@ def bind_tcp(host: str, port: int) -> list[socket.socket]:
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             same_port = sockets[0].getsockname()[1] if port == 0 and len(sockets) > 1 else port
-            sock.bind((address[0], same_port, *address[2:]))
+            try:
+                sock.bind((address[0], same_port, *address[2:]))
+            except OSError as error:
+                # A host of several addresses, such as localhost, where IPv6 is switched off.
+                if error.errno != errno.EADDRNOTAVAIL or len(found) == 1:
+                    raise
+                sockets.remove(sock)
+                sock.close()
+                continue
             sock.setblocking(False)
+        if not sockets:
+            raise OSError(errno.EADDRNOTAVAIL, f"no address of {host or 'this machine'} can be listened on")
     except OSError:
         for sock in sockets:
             sock.close()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from perijove.proxy.chp.settings import Manners
+
 HUB_COOKIES: Final = frozenset({"perijove-session", "__Host-perijove-session", "jupyterhub-hub-login"})
 
 
@@ -37,6 +39,8 @@ class Limits:
     pool_per_target: int = 64
     max_connections: int = 10_000
     """Of clients, in each worker; what comes beyond is answered 503. Lowered at the start to what the open-files limit allows."""
+    max_connections_per_address: int = 0
+    """In each worker, tunnels included; of IPv6, from one /64. What comes beyond is answered 429. Trusted proxies are not counted. 0: no limit."""
     max_head_bytes: int = 64 * 1024
     max_fields: int = 128
     buffer_bytes: int = 64 * 1024
@@ -65,12 +69,18 @@ class ProxySettings:
     """The secret shared with the hubs; without one no hub is followed."""
     follow: bool = True
     """Follow the hubs' route feed."""
+    feeds: tuple[str, ...] = ()
+    """Whose feed is followed instead, and known before the first request is taken; empty: the hubs'."""
+    chp: Manners | None = None
+    """Behave as configurable-http-proxy would; None: as the proxy of a hub of ours."""
     state_file: str = ""
     """Where the last route table is kept; empty: nowhere."""
     workers: int = 1
     limits: Limits = field(default_factory=Limits)
     trusted_proxies: tuple[str, ...] = ()
     """Networks (CIDR) whose X-Forwarded-... fields are believed; "unix:" for those who come by a unix socket."""
+    proxy_protocol: bool = False
+    """Connections come from load balancers among `trusted_proxies` alone, and begin with a PROXY protocol preamble."""
     hub_cookies: frozenset[str] = HUB_COOKIES
     """Cookies that no server but the hub may see."""
     tls_cert: str = ""
@@ -81,6 +91,9 @@ class ProxySettings:
     upstream_cert: str = ""
     """Path of the certificate this proxy shows to https targets."""
     upstream_key: str = ""
+    upstream_key_password: str = field(default="", repr=False)
+    upstream_verify: bool = True
+    """Check the certificates of https targets."""
     admin_host: str = "127.0.0.1"
     admin_port: int | None = None
     """Status and metrics; None: not served by TCP."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from perijove.proxy.listening import Listeners
 from perijove.proxy.logs import set_up_logs
@@ -25,11 +25,23 @@ _log = logging.getLogger("perijove.proxy")
 _STEADY_S: Final = 5.0
 _MAX_PAUSE_S: Final = 5.0
 _START_S: Final = 30.0
+_COMPANION: Final = -1
+"""In the place of a worker's index."""
 _ROWS_EACH: Final = 4
 """A worker, and up to three before it that still have upgraded connections."""
 
 
-def run(settings: ProxySettings, ready: Callable[[str], None] | None = None) -> int:
+class Companion(Protocol):
+    """One more process beside the workers, replaced when it dies, ended after them."""
+
+    def work(self, board: Board, life: int) -> int:
+        """In a process of its own, until SIGTERM or the end of the descriptor `life`. Returns the exit code."""
+
+    def close(self) -> None:
+        """In any other process: what was opened for it is not needed there."""
+
+
+def run(settings: ProxySettings, ready: Callable[[str], None] | None = None, companion: Companion | None = None) -> int:
     """Run the proxy until SIGTERM or SIGINT; SIGHUP reads the certificate again, SIGUSR2 replaces the workers one by one. Returns the exit code.
 
     For the main thread of a process of its own. `ready` is called once every worker serves, with the address people can type
@@ -41,7 +53,7 @@ def run(settings: ProxySettings, ready: Callable[[str], None] | None = None) -> 
         with contextlib.ExitStack() as stack:
             listeners = _listen(settings, stack)
             Worker(settings, board=Board(1))  # its complaints belong here, once, rather than into every worker
-            return _Supervisor(settings, listeners).run(ready)
+            return _Supervisor(settings, listeners, companion).run(ready)
     except (OSError, ssl.SSLError, ValueError) as error:
         _log.critical("the proxy cannot start: %s", error)
         return 1
@@ -75,8 +87,9 @@ class _Running:
 
 
 class _Supervisor:
-    def __init__(self, settings: ProxySettings, listeners: Listeners) -> None:
+    def __init__(self, settings: ProxySettings, listeners: Listeners, companion: Companion | None) -> None:
         self._settings = settings
+        self._companion = companion
         self._listeners = listeners
         self._board = Board(settings.workers * _ROWS_EACH)
         self._id = f"{socket.gethostname()}-{os.getpid()}"
@@ -96,6 +109,8 @@ class _Supervisor:
     def run(self, ready: Callable[[str], None] | None) -> int:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
+            if self._companion is not None:
+                self._start(_COMPANION)
             for index in range(self._settings.workers):
                 self._start(index)
             if not self._all_ready():
@@ -111,14 +126,13 @@ class _Supervisor:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _start(self, index: int) -> _Running:
-        row = self._free_row()
+        row = self._free_row() if index != _COMPANION else -1
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
                 os.close(self._life[1])
-                # The same id for whoever takes a dead worker's row: hubs must not wait for the dead one.
-                code = work(Post(self._settings, index, row, self._board, f"{self._id}-{row}", self._listeners, self._life[0], self._ready[1]))
+                code = self._work(index, row)
             except BaseException:  # noqa: BLE001 - nothing may pass: above is the parent's code
                 _log.critical("a worker of the proxy failed", exc_info=True)
             finally:
@@ -127,6 +141,18 @@ class _Supervisor:
         started = _Running(pid, index, row, time.monotonic())
         self._workers.append(started)
         return started
+
+    def _work(self, index: int, row: int) -> int:
+        """In the new process."""
+        if self._companion is not None:
+            if index == _COMPANION:
+                self._listeners.close()
+                for number in SIGNALS:
+                    signal.signal(number, signal.SIG_DFL)
+                return self._companion.work(self._board, self._life[0])
+            self._companion.close()
+        # The same id for whoever takes a dead worker's row: hubs must not wait for the dead one.
+        return work(Post(self._settings, index, row, self._board, f"{self._id}-{row}", self._listeners, self._life[0], self._ready[1]))
 
     def _free_row(self) -> int:
         """If all are taken, the oldest that has retired has had its time."""
@@ -190,7 +216,8 @@ class _Supervisor:
         # Those that die young wait longer each time, or a broken machine would do nothing but fork.
         self._pause_s = 0.0 if lived_s > _STEADY_S else min(_MAX_PAUSE_S, max(0.05, self._pause_s * 2))
         self._due[worker.index] = time.monotonic() + self._pause_s
-        _log.error("worker %d ended with code %d after %.1f s; starting it again in %.2f s", worker.index, code, lived_s, self._pause_s)
+        name = "the keeper of the routes" if worker.index == _COMPANION else f"worker {worker.index}"
+        _log.error("%s ended with code %d after %.1f s; starting it again in %.2f s", name, code, lived_s, self._pause_s)
 
     def _replace(self) -> None:
         """One at a time: the new worker serves beside the old one before that takes no more."""
@@ -224,12 +251,17 @@ class _Supervisor:
 
     def _gone(self, worker: _Running) -> None:
         self._workers.remove(worker)
-        self._board.bury(worker.row)
+        if worker.index != _COMPANION:
+            self._board.bury(worker.row)
 
     def _signal(self, number: signal.Signals) -> None:
         for worker in self._workers:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker.pid, number)
+            if worker.index != _COMPANION:
+                self._send(worker, number)
+
+    def _send(self, worker: _Running, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker.pid, number)
 
     def _end(self) -> None:
         limits = self._settings.limits
@@ -237,9 +269,12 @@ class _Supervisor:
         self._signal(signal.SIGTERM)
         self._listeners.close()
         while self._workers and time.monotonic() < deadline:
+            if all(worker.index == _COMPANION for worker in self._workers):
+                self._send(self._workers[0], signal.SIGTERM)
             signal.sigtimedwait({signal.SIGCHLD}, 0.2)
             self._reap()
-        self._signal(signal.SIGKILL)
+        for worker in self._workers:
+            self._send(worker, signal.SIGKILL)
         for worker in self._workers:
             os.waitpid(worker.pid, 0)
         for end in (*self._life, *self._ready):

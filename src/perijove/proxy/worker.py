@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Final
 
 from perijove.proxy.admin import Admin
+from perijove.proxy.arrivals import Arrivals
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.door import Door
 from perijove.proxy.driver import ClientConnection
@@ -48,13 +49,19 @@ class Worker:
         self.upstreams = Upstreams(settings.limits, self.clock, self.stats, tls)
         self.book = RouteBook(self.upstreams, self.stats)
         self.door = Door(settings, self.book.table, self.upstreams, self.clock, self.stats)
+        if settings.proxy_protocol and not settings.trusted_proxies:
+            raise ValueError("proxy_protocol is on, but trusted_proxies names no load balancer that may use it")
+        context = self._certificate.context if self._certificate is not None else None
+        self._arrivals = Arrivals(self.door, lambda: ClientConnection(self.door), context) if settings.proxy_protocol else None
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         # A client may need a connection to a server as well.
         self.door.max_connections = max(1, min(settings.limits.max_connections, (files - _OTHER_FILES) // 2))
         self._disk = TableDisk(settings.state_file) if settings.state_file else None
         self._dirty = asyncio.Event()
         self._feed = (
-            Feed(settings, proxy_id, self.book, self.stats, tls, self._dirty.set) if settings.follow and settings.hubs and settings.token else None
+            Feed(settings, proxy_id, self.book, self.stats, tls, self._dirty.set)
+            if settings.follow and (settings.feeds or settings.hubs) and settings.token
+            else None
         )
         self._admin = Admin(self.board, self.clock, self._publish)
         self.failed = asyncio.Event()
@@ -68,19 +75,22 @@ class Worker:
             await self.book.replace(saved.epoch, saved.revision, saved.routes)
             self.stats.feed_revision = saved.revision
             _log.info("serving %d routes from %s until a hub tells more", len(self.book.table), self.settings.state_file)
+        if self._feed is not None:
+            self._begin(self._feed.run(), "feed")
+            if self.settings.feeds:
+                await self._feed.followed.wait()
         loop = asyncio.get_running_loop()
-        context = self._certificate.context if self._certificate is not None else None
+        context = self._certificate.context if self._certificate is not None and self._arrivals is None else None
+        client = self._arrivals or (lambda: ClientConnection(self.door))
         patience_s = self.settings.limits.head_s if context is not None else None
         for sock in sockets:
             listen = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-            server = await listen(lambda: ClientConnection(self.door), sock=sock, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=patience_s)
+            server = await listen(client, sock=sock, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=patience_s)
             self._servers.append(server)
         for sock in admin_sockets:
             start = asyncio.start_unix_server if sock.family == socket.AF_UNIX else asyncio.start_server
             self._servers.append(await start(self._admin.serve, sock=sock, limit=16 * 1024))
         self._begin(self._tick(), "clock")
-        if self._feed is not None:
-            self._begin(self._feed.run(), "feed")
         if self._disk is not None and self.index == 0:  # all workers know the same; one writes it down
             self._begin(self._save(self._disk), "disk")
 
@@ -113,6 +123,8 @@ class Worker:
             await asyncio.wait(self._tasks)
         if self._feed is not None and not self.failed.is_set():
             await self._feed.leave()
+        if self._arrivals is not None:
+            await self._arrivals.aclose()
         self.door.abort()
         await self.door.empty(self.door.connections, _CLOSING_S)
         await self.door.empty(self.door.tunnels, _CLOSING_S)

@@ -52,7 +52,9 @@ async def _serve(post: Post) -> int:
     loop.add_signal_handler(signal.SIGHUP, worker.reload_certificate)
     loop.add_reader(post.life, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    await worker.start(post.listeners.public[post.index], post.listeners.admin[post.index])
+    if not await _start(worker, post, stop):
+        await worker.aclose()
+        return 0
     # Tens of thousands of routes live as long as we do: looking through them for garbage would only stall requests (see RouteBook.replace).
     gc.collect()
     gc.freeze()
@@ -70,6 +72,19 @@ async def _serve(post: Post) -> int:
     if not retiring.done() or retiring.cancelled():
         await worker.drain()
     return 1 if worker.failed.is_set() else 0
+
+
+async def _start(worker: Worker, post: Post, stop: asyncio.Event) -> bool:
+    """False if it is to stop before it could serve, as when there is nobody to tell it the routes."""
+    starting = asyncio.create_task(worker.start(post.listeners.public[post.index], post.listeners.admin[post.index]))  # noqa: TID251 - ended below
+    stopping = asyncio.create_task(stop.wait())  # noqa: TID251 - ended below
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not starting.done():
+        starting.cancel()
+        return False
+    await starting
+    return True
 
 
 async def _retire(worker: Worker, told: asyncio.Event) -> None:

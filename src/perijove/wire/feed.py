@@ -54,6 +54,8 @@ class Changes(Struct, frozen=True):
 
     revision: int
     changes: tuple[Change, ...] = ()
+    report: bool = False
+    """Tell now, not only at the usual time, who used which routes."""
 
 
 class Report(Struct, frozen=True):

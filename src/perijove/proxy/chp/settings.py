@@ -1,0 +1,68 @@
+"""What workers and the keeper are told in drop-in mode. Plain records."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+PRIVATE_NETWORKS: Final = (
+    "unix:", "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10",
+)  # fmt: skip
+"""Where load balancers and ingresses before a hub usually are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerTls:
+    """A listener's certificate, and what it asks of clients."""
+
+    cert: str
+    key: str = ""
+    password: str = field(default="", repr=False)
+    """Of the key; empty: it has none."""
+    client_ca: str = ""
+    """Path of the certificates (PEM) that clients' are checked against; empty: the system's."""
+    request_cert: bool = False
+    reject_unauthorized: bool = False
+    """Whether clients without a good certificate are refused; counts with `request_cert` only."""
+    ciphers: str = ""
+    protocol: str = ""
+    """"TLSv1_2" or "TLSv1_3", if only that is spoken."""
+    dhparam: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """What workers do other than for a hub of ours."""
+
+    prepend_path: bool = True
+    """Put the target's path before the request's."""
+    include_prefix: bool = True
+    """Leave the route's prefix in the path."""
+    x_forward: bool = True
+    change_origin: bool = False
+    """Name the target in the Host field."""
+    custom_headers: tuple[tuple[str, str], ...] = ()
+    auto_rewrite: bool = False
+    """In redirections that name the target, name the address that the client asked instead."""
+    protocol_rewrite: str = ""
+    error_target: str = ""
+    error_path: str = ""
+
+    @property
+    def rewrites_locations(self) -> bool:
+        return self.auto_rewrite or bool(self.protocol_rewrite)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeeperSettings:
+    """What the keeper needs besides its listeners."""
+
+    token: str = field(default="", repr=False)
+    """Of the API; empty: anybody may use it."""
+    feed_token: str = field(default="", repr=False)
+    """Shared with the workers alone."""
+    feed_socket: str = ""
+    journal: str = ""
+    """Path of the file that the routes outlive the keeper in."""
+    default_target: str = ""
+    host_routing: bool = False
+    tls: ServerTls | None = None
+    """Of the API."""
