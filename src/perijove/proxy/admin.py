@@ -25,6 +25,8 @@ _HELP: Final = {
     "started_at": "When the worker that runs longest began, seconds since the epoch",
     "accepted": "Client connections accepted",
     "shed": "Client connections turned away because there were too many",
+    "shed_address": "Client connections turned away because there were too many of one address",
+    "refused_preamble": "Connections closed because no trusted load balancer introduced them by PROXY protocol",
     "requests": "Requests begun",
     "refused": "Requests refused as malformed or not allowed",
     "tunnels_opened": "Connections upgraded",

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from perijove.proxy.accesslog import log_access
+from perijove.proxy.crowding import Place
 from perijove.proxy.deadlines import Deadlines
-from perijove.proxy.door import Door
-from perijove.proxy.errorpages import HUB_DOWN, NOTHING_HERE, OVERLOADED, SERVER_DOWN, TIMED_OUT, Trouble, render, wants_html
+from perijove.proxy.door import Door, peer_of
+from perijove.proxy.errorpages import CROWDED, HUB_DOWN, NOTHING_HERE, OVERLOADED, SERVER_DOWN, TIMED_OUT, Trouble, render, wants_html
 from perijove.proxy.exchange import Exchange
 from perijove.proxy.http1 import PLAIN_LINE, Refused, RequestFields, check_partial_head, parse_request_line
 from perijove.proxy.request import Request
@@ -32,7 +33,7 @@ class ClientConnection(asyncio.Protocol):
     """One client. Takes one request at a time; what comes early waits."""
 
     __slots__ = (
-        "_advancing", "_buffer", "_ending", "_half_closed", "_held_back", "_last", "_peer", "_remembered", "_stuck_at", "_swallowed", "_trusted",
+        "_advancing", "_buffer", "_ending", "_half_closed", "_held_back", "_last", "_peer", "_place", "_remembered", "_stuck_at", "_swallowed", "_trusted",
         "door", "due", "exchange", "slot", "transport", "waiting", "write_paused",
     )  # fmt: skip
 
@@ -54,28 +55,38 @@ class ClientConnection(asyncio.Protocol):
         self._swallowed = 0
         self._stuck_at = 0
         self._peer = ""
+        self._place: Place = ""
         self._trusted = False
         self._remembered: RequestFields | None = None
         self._last: Request | None = None
         """The request before, if the next may be the same or go to the same server."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio's
         door = self.door
         door.stats.accepted += 1
-        if len(door.connections) + len(door.tunnels) >= door.max_connections:
+        peer = peer_of(transport)
+        trusted = door.trusted.trusts(peer)
+        place, room = ("", True) if trusted else door.crowding.enter(peer)
+        self.begin(transport, peer, trusted, place, room)
+
+    def begin(self, transport: asyncio.BaseTransport, peer: str, trusted: bool, place: Place, room: bool) -> None:
+        """Serve whoever `peer` is; `place` and `room` as `Crowding.enter` told."""
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio's
+        self._peer, self._trusted, self._place = peer, trusted, place
+        door = self.door
+        full = door.full
+        door.connections.add(self)
+        if full:
             door.stats.shed += 1
             self.transport.write(render(OVERLOADED, door.base_url, False, False, False))
             self.end()
-            door.connections.add(self)
-            return
-        door.connections.add(self)
-        peer = transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            self._peer = peer[0].removeprefix("::ffff:") if peer[0].startswith("::ffff:") and "." in peer[0] else peer[0]
-        self._trusted = door.trusted.trusts(self._peer)
-        self.transport.set_write_buffer_limits(high=door.limits.buffer_bytes)
-        door.clock.arm(self, door.limits.head_s)
+        elif not room:
+            door.crowded(peer)
+            self.transport.write(render(CROWDED, door.base_url, False, False, False))
+            self.end(linger=bool(place))
+        else:
+            self.transport.set_write_buffer_limits(high=door.limits.buffer_bytes)
+            door.clock.arm(self, door.limits.head_s)
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
@@ -302,6 +313,7 @@ class ClientConnection(asyncio.Protocol):
         tunnel = Tunnel(
             door.clock, door.limits, _toucher(entry, door.clock), door.tunnel_ended, exchange.request.fields.upgrade.lower() == b"websocket"
         )
+        tunnel.place, self._place = self._place, ""
         door.upstreams.detach(up)
         self._leave()
         door.tunnels.add(tunnel)
@@ -381,6 +393,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter: nobody is there any more
         self._leave()
+        self.door.crowding.leave(self._place)
         self._ending = True
         exchange, self.exchange = self.exchange, None
         if exchange is not None and not exchange.over:

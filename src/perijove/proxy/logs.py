@@ -25,6 +25,25 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class Seldom:
+    """Warnings that strangers can cause as often as they like: one in a few seconds, which says how many there were."""
+
+    def __init__(self, log: logging.Logger, every_s: float = 5.0) -> None:
+        self._log = log
+        self._every_s = every_s
+        self._next = 0.0
+        self._silent = 0
+
+    def warn(self, now: float, text: str, *values: object) -> None:
+        """`now`: seconds of any clock that only goes forward."""
+        if now < self._next:
+            self._silent += 1
+            return
+        self._next = now + self._every_s
+        silent, self._silent = self._silent, 0
+        self._log.warning(text + (" (and %d more like this since the line before)" if silent else ""), *values, *([silent] if silent else []))
+
+
 def set_up_logs(level: str, form: str) -> None:
     """Send log lines to standard error, as JSON or for reading ("console"); nothing if there are handlers already."""
     root = logging.getLogger()

@@ -6,8 +6,8 @@ from typing import Final
 
 GAUGES: Final = ("connections", "exchanges", "tunnels", "upstream_idle", "upstream_open", "routes", "feed_connected", "feed_revision", "started_at")
 COUNTERS: Final = (
-    "accepted", "shed", "requests", "answered_1xx", "answered_2xx", "answered_3xx", "answered_4xx", "answered_5xx", "refused", "tunnels_opened",
-    "upstream_connects", "upstream_failures", "upstream_retries", "timeouts", "client_aborts", "feed_snapshots", "feed_changes", "feed_reports",
+    "accepted", "shed", "shed_address", "refused_preamble", "requests", "answered_1xx", "answered_2xx", "answered_3xx", "answered_4xx", "answered_5xx", "refused",
+    "tunnels_opened", "upstream_connects", "upstream_failures", "upstream_retries", "timeouts", "client_aborts", "feed_snapshots", "feed_changes", "feed_reports",
 )  # fmt: skip
 _NAMES: Final = GAUGES + COUNTERS
 
@@ -19,6 +19,8 @@ class Stats:
 
     accepted: int
     shed: int
+    shed_address: int
+    refused_preamble: int
     requests: int
     answered_1xx: int
     answered_2xx: int

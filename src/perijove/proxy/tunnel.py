@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from perijove.proxy.crowding import Place
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.settings import Limits
 
@@ -13,7 +14,7 @@ _CONTROL = frozenset({0x89, 0x8A})
 class Tunnel:
     """Two connections that are one now. `start` takes both over from whoever had them."""
 
-    __slots__ = ("_clock", "_ended", "_left", "_limits", "_used", "client", "due", "half_closed", "idle_s", "server", "slot")
+    __slots__ = ("_clock", "_ended", "_left", "_limits", "_used", "client", "due", "half_closed", "idle_s", "place", "server", "slot")
 
     def __init__(self, clock: Deadlines, limits: Limits, used: Callable[[], None], ended: "Callable[[Tunnel], None]", websocket: bool) -> None:
         """`used` is called when the client sends something of its own, `ended` once, when both connections are gone."""
@@ -23,6 +24,8 @@ class Tunnel:
         self._ended = ended
         self._left = 2
         self.half_closed = False
+        self.place: Place = ""
+        """Where the client counts."""
         self.due = 0.0
         self.slot = 0
         self.idle_s = limits.tunnel_idle_s

@@ -52,7 +52,7 @@ class Worker:
         if settings.proxy_protocol and not settings.trusted_proxies:
             raise ValueError("proxy_protocol is on, but trusted_proxies names no load balancer that may use it")
         context = self._certificate.context if self._certificate is not None else None
-        self._arrivals = Arrivals(self.door, lambda: ClientConnection(self.door), context) if settings.proxy_protocol else None
+        self._arrivals = Arrivals(self.door, context) if settings.proxy_protocol else None
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         # A client may need a connection to a server as well.
         self.door.max_connections = max(1, min(settings.limits.max_connections, (files - _OTHER_FILES) // 2))
