@@ -4,3 +4,9 @@ A difference that is not here fails, and so does one that is here and is not see
 """
 
 DIFFERENCES: dict[str, str] = {}
+
+COMMAND_LINE: dict[str, str] = {}
+"""Of `test_command_line.py`."""
+
+ACTIVITY: dict[str, str] = {}
+"""Of `test_activity.py`."""

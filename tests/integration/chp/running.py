@@ -122,6 +122,17 @@ class Proxy:
         fields = (f"Authorization: token {self.options.token}",)
         return self.ask(Ask(line, fields, b"" if data is None else json.dumps(data).encode(), to="api"))[0]
 
+    def listens_for_api(self) -> bool:
+        """Whether its REST API can be connected to, wherever it is."""
+        for name in ("api", "next"):
+            try:
+                if name in self.addresses:
+                    self.addresses[name].connect().close()
+            except OSError:
+                continue
+            return True
+        return False
+
     def reset(self) -> None:
         """Only the routes the option set begins with."""
         for path in json.loads(self.api("GET /api/routes").body):
@@ -168,23 +179,25 @@ def listening(options: OptionSet, world: World, words: dict[str, str]) -> dict[s
         "api-stranger": Address(int(words["api"]), tls=world.tls(client="stranger")),
         "metrics": Address(int(words["metrics"])),
         "redirect": Address(int(words["redirect"])),
+        "next": Address(int(words["public"]) + 1),
     }
 
 
 @contextmanager
-def running(command: list[str], options: OptionSet, world: World, folder: Path) -> Iterator[Proxy]:
-    """Start one program; the routes of the set are in it."""
+def running(command: list[str], options: OptionSet, world: World, folder: Path, environ: dict[str, str] | None = None) -> Iterator[Proxy]:
+    """Start one program; nothing is waited for."""
     folder.mkdir()
     words = {name: str(free_port()) for name in ("public", "api", "metrics", "redirect")} | {"own": str(folder)}
     proxy = Proxy(None, options, world, words, listening(options, world, words), folder / "log")  # type: ignore[arg-type]
-    environ = {**os.environ, **({"CONFIGPROXY_AUTH_TOKEN": options.token} if options.token else {})}
+    environ = {**os.environ, **({"CONFIGPROXY_AUTH_TOKEN": options.token} if options.token else {}), **(environ or {})}
     with proxy.log.open("wb") as log:
         asked = [*command, *(proxy.fill(one) for one in (*options.listen, *options.options))]
         proxy.process = subprocess.Popen(asked, stdout=log, stderr=subprocess.STDOUT, env=environ, cwd=folder)
     try:
         yield proxy
     finally:
-        proxy.process.send_signal(signal.SIGTERM)
+        if proxy.process.poll() is None:
+            proxy.process.send_signal(signal.SIGTERM)
         try:
             proxy.process.wait(15)
         except subprocess.TimeoutExpired:
