@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -153,13 +154,18 @@ def test_an_unmodified_jupyterhub_server_works(version: str, request: pytest.Fix
         ada.close()
 
 
-def test_a_start_that_fails_shows_the_cause_and_the_log(tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    broken.write_text("#!/bin/sh\necho 'no module named kittens' >&2\nexit 7\n")
-    broken.chmod(0o755)
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
+@pytest.fixture
+def broken() -> Iterator[Path]:
+    """A program that ends badly, where every account can run it: pytest's own folders are for one account only."""
+    with TemporaryDirectory(prefix="pj-broken-") as folder:
+        Path(folder).chmod(0o755)
+        program = Path(folder) / "broken"
+        program.write_text("#!/bin/sh\necho 'no module named kittens' >&2\nexit 7\n")
+        program.chmod(0o755)
+        yield program
+
+
+def test_a_start_that_fails_shows_the_cause_and_the_log(broken: Path) -> None:
     with perijove(settings(broken)) as running:
         ada = Person(running.url)
         ada.sign_in("ada")
