@@ -11,17 +11,18 @@ from perijove.proxy.driver import ClientConnection
 from perijove.proxy.proxyprotocol import BadPreambleError, parse_preamble
 
 _log = logging.getLogger("perijove.proxy")
-_MOST_EARLY: Final = 64 * 1024
-"""Decrypted bytes that may come before the client's connection takes over: what one flight of a handshake can carry with it."""
+_MOST_EARLY: Final = 128 * 1024
+"""Bytes that may come before TLS has begun, or decrypted before the client's connection takes over: what one read can bring."""
 
 
 class Arrivals:
     """Makes an arrival of each connection; cancel what still shakes hands with `aclose`."""
 
-    def __init__(self, door: Door, context: ssl.SSLContext | None) -> None:
-        """`context`: TLS follows the preamble."""
+    def __init__(self, door: Door, context: ssl.SSLContext | None, preamble: bool) -> None:
+        """`preamble`: a load balancer speaks first; `context`: then comes TLS."""
         self.door = door
         self.context = context
+        self.preamble = preamble
         self._shaking: set[asyncio.Task[None]] = set()
 
     def __call__(self) -> "Arrival":
@@ -55,7 +56,7 @@ class Arrivals:
 class Arrival(asyncio.Protocol):
     """One of them. Counts among the door's connections for as long as it is one."""
 
-    __slots__ = ("_arrivals", "_buffer", "_door", "_peer", "_place", "_secured", "_trusted", "due", "slot", "transport")
+    __slots__ = ("_arrivals", "_buffer", "_door", "_entered", "_peer", "_place", "_trusted", "due", "slot", "transport")
 
     transport: asyncio.Transport
 
@@ -66,7 +67,7 @@ class Arrival(asyncio.Protocol):
         self._peer = ""
         self._trusted = False
         self._place: Place = ""
-        self._secured = False
+        self._entered = False
         self.due = 0.0
         self.slot = 0
 
@@ -75,18 +76,21 @@ class Arrival(asyncio.Protocol):
         door = self._door
         door.stats.accepted += 1
         self._peer = peer_of(transport)
+        self._trusted = door.trusted.trusts(self._peer)
         if door.full:
             door.stats.shed += 1
             self.transport.abort()
-        elif not door.trusted.trusts(self._peer):
-            self._refuse("only a load balancer in trusted_proxies may connect while proxy_protocol is on")
-        else:
+        elif self._trusted or not self._arrivals.preamble:
             door.connections.add(self)
             door.clock.arm(self, door.limits.head_s)
+            if not self._arrivals.preamble:
+                self._enter(self._peer)
+        else:
+            self._refuse("only a load balancer in trusted_proxies may connect while proxy_protocol is on")
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        if self._secured:  # kept until the client's own protocol is in place, which is in a moment
+        if self._entered:  # it is kept until the client's own protocol is in place, which is in a moment
             if len(self._buffer) > _MOST_EARLY:
                 self.transport.abort()
             return
@@ -97,46 +101,55 @@ class Arrival(asyncio.Protocol):
         except BadPreambleError as error:
             self._refuse(str(error))
             return
-        if preamble is None:
-            return
-        early = bytes(self._buffer[preamble.size :])
-        self._buffer.clear()
-        # An address that was not told is nobody's we know: the load balancer's own, but then it is not the load balancer who speaks.
-        self._peer, self._trusted = preamble.address or self._peer, preamble.local or self._door.trusted.trusts(preamble.address or "?")
-        self._place, room = ("", True) if self._trusted or not preamble.address else self._door.crowding.enter(preamble.address)
+        if preamble is not None:
+            del self._buffer[: preamble.size]
+            # An address that was not told stays the load balancer's, but then it is not the load balancer who speaks.
+            self._trusted = preamble.local or (bool(preamble.address) and self._door.trusted.trusts(preamble.address))
+            self._peer = preamble.address or self._peer
+            self._enter(preamble.address)
+
+    def _enter(self, address: str) -> None:
+        """Count who comes, then go on to TLS if there is any."""
+        self._entered = True
+        self._place, room = ("", True) if self._trusted else self._door.crowding.enter(address)
         if self._arrivals.context is None:
-            self._hand_over(self.transport, room, early)
+            self._hand_over(self.transport, room)
         elif room:
-            self._secured = True  # from here on only what was decrypted comes here
-            self._arrivals.shake_hands(self, early)
+            asyncio.get_running_loop().call_soon(self._begin_tls)  # a new connection cannot be paused before it has begun to read
         else:
             self._door.crowded(self._peer)
             self.transport.abort()
 
+    def _begin_tls(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+            early = bytes(self._buffer)
+            self._buffer.clear()  # from here on only what was decrypted comes into it
+            self._arrivals.shake_hands(self, early)
+
     async def secure(self) -> None:
         """Shake hands, then become a client."""
         context = self._arrivals.context
+        late_s = self._door.limits.head_s + 60  # long after our own clock
         loop = asyncio.get_running_loop()
         try:
-            transport = await loop.start_tls(
-                self.transport, self, cast(ssl.SSLContext, context), server_side=True, ssl_handshake_timeout=self._door.limits.head_s
-            )
+            transport = await loop.start_tls(self.transport, self, cast(ssl.SSLContext, context), server_side=True, ssl_handshake_timeout=late_s)
         except OSError:  # also what ssl raises: the client went away, or does not speak TLS
             transport = None
         if transport is None or transport.is_closing():
             self.transport.abort()
             self._gone()
         else:
-            self._hand_over(transport, True, bytes(self._buffer))
+            self._hand_over(transport, True)
 
-    def _hand_over(self, transport: asyncio.Transport, room: bool, early: bytes) -> None:
+    def _hand_over(self, transport: asyncio.Transport, room: bool) -> None:
         place, self._place = self._place, ""
         self._gone()
         client = ClientConnection(self._door)
         transport.set_protocol(client)
         client.begin(transport, self._peer, self._trusted, place, room)
-        if early:
-            client.data_received(early)
+        if self._buffer:
+            client.data_received(bytes(self._buffer))
 
     def _refuse(self, why: str) -> None:
         self._door.stats.refused_preamble += 1

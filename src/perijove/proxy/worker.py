@@ -14,6 +14,7 @@ from perijove.proxy.arrivals import Arrivals
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.door import Door
 from perijove.proxy.driver import ClientConnection
+from perijove.proxy.excuses import Excuses
 from perijove.proxy.feed import Feed
 from perijove.proxy.listening import BACKLOG
 from perijove.proxy.routebook import RouteBook
@@ -52,7 +53,9 @@ class Worker:
         if settings.proxy_protocol and not settings.trusted_proxies:
             raise ValueError("proxy_protocol is on, but trusted_proxies names no load balancer that may use it")
         context = self._certificate.context if self._certificate is not None else None
-        self._arrivals = Arrivals(self.door, context) if settings.proxy_protocol else None
+        self._arrivals = Arrivals(self.door, context, settings.proxy_protocol) if settings.proxy_protocol or context is not None else None
+        if settings.chp is not None:
+            self.door.excuses = Excuses(self.door, settings.chp)
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         # A client may need a connection to a server as well.
         self.door.max_connections = max(1, min(settings.limits.max_connections, (files - _OTHER_FILES) // 2))

@@ -184,6 +184,17 @@ async def test_the_end_of_a_worker_ends_handshakes_too(secure: Proxy) -> None:
     await turned_away(client)
 
 
+async def test_who_never_shakes_hands_counts_and_is_not_waited_for(start_proxy: StartProxy, certificate: tuple[str, str]) -> None:
+    limits = {"max_connections_per_address": 1, "head_s": 0.01}
+    proxy = await start_proxy(limits, follow=False, tls_cert=certificate[0], tls_key=certificate[1])
+    silent, beyond = await proxy.client(), await proxy.client()
+    await turned_away(beyond)
+    assert proxy.worker.stats.shed_address == 1, "the second was turned away before it cost a handshake"
+    await turned_away(silent)
+    assert proxy.worker.stats.timeouts == 1
+    assert not proxy.worker.door.crowding.counts
+
+
 # How many of one address.
 
 
