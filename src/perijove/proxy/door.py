@@ -5,14 +5,17 @@ import itertools
 import logging
 import secrets
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from perijove.proxy.chp.manners import ChpForwarding, PublicAddresses
 from perijove.proxy.crowding import Crowding
 from perijove.proxy.deadlines import Deadlines
+from perijove.proxy.errorpages import Trouble
 from perijove.proxy.forwarding import CookieFilter, Forwarding, TrustedProxies
+from perijove.proxy.http1 import ResponseHead
 from perijove.proxy.logs import Seldom
 from perijove.proxy.paths import Addresses
+from perijove.proxy.request import Request
+from perijove.proxy.rewriting import ChpForwarding, PublicAddresses, rewrite_location
 from perijove.proxy.settings import Limits, ProxySettings
 from perijove.proxy.stats import Stats
 from perijove.proxy.table import Table
@@ -31,6 +34,13 @@ class Visitor(Protocol):
     def abort(self) -> None: ...
 
 
+class Explainer(Protocol):
+    """Whoever answers in the place of a server, if the proxy's own pages are not what people are to see."""
+
+    def explain(self, client: Any, request: Request, trouble: Trouble, *, keep: bool, receiving: bool, started: float) -> bool:
+        """Take over; the client is told with `finished`. False: the usual page is to be sent."""
+
+
 class Door:
     """Settings, table, pool and counts of one worker, and who is inside."""
 
@@ -44,6 +54,11 @@ class Door:
         self.base_url = settings.base_url
         self.tls = bool(settings.tls_cert)
         self.manners = settings.chp
+        self.excuses: Explainer | None = None
+        self.names_targets = self.manners is not None and self.manners.change_origin
+        """Whether the Host field says where a request goes."""
+        self.rewrites = self.manners is not None and self.manners.rewrites_locations
+        """Whether the heads of answers have to be looked at."""
         self.addresses = Addresses(settings.base_url) if self.manners is None else PublicAddresses()
         self.trusted = TrustedProxies(settings.trusted_proxies)
         scheme = "https" if self.tls else "http"
@@ -82,6 +97,12 @@ class Door:
             address,
             self.crowding.most,
         )
+
+    def rewritten(self, head: ResponseHead, data: bytes, request: Request) -> tuple[ResponseHead, bytes]:
+        """The head of an answer, and what has come of it, with its Location changed where it has to be."""
+        assert self.manners is not None  # noqa: S101 - for the type checker: see `rewrites`
+        changed = rewrite_location(self.manners, data[: head.size], head.status, request.origins[0].target, request.fields.host)
+        return ResponseHead(changed, len(changed) - 4), changed + data[head.size :]
 
     def hub_origins(self) -> Sequence[Origin]:
         """All hubs, those that answered last first; requests take turns among them."""

@@ -15,6 +15,7 @@ from perijove.proxy.errorpages import CROWDED, HUB_DOWN, NOTHING_HERE, OVERLOADE
 from perijove.proxy.exchange import Exchange
 from perijove.proxy.http1 import PLAIN_LINE, Refused, RequestFields, check_partial_head, parse_request_line
 from perijove.proxy.request import Request
+from perijove.proxy.rewriting import Healthy, target_path
 from perijove.proxy.table import Entry
 from perijove.proxy.tunnel import Tunnel
 from perijove.proxy.upstreams import Origin, UpstreamConnection
@@ -204,7 +205,7 @@ class ClientConnection(asyncio.Protocol):
             entry = table.find(path, fields.host or b"")
             origins = (entry.place,) if entry is not None else door.hub_origins()
             if not origins:
-                self._answer_at_once(NOTHING_HERE, method, fields)
+                self._answer_at_once(NOTHING_HERE, Request(method, target, fields, None, (), b""))
                 return
         origin = origins[0]
         to_hub = entry is None
@@ -212,9 +213,12 @@ class ClientConnection(asyncio.Protocol):
         if tail is None:
             tail = door.forwarding.tail(fields, self._peer, self._trusted, to_hub, origin.authority)
             tail += b"\r\n" if fields.request_id else b"X-Request-Id: "
-            if fields.host is not None:
+            if fields.host is not None and not door.names_targets:
                 fields.tails[to_hub] = tail
-        request = Request(method, target, fields, entry, origins, b"%b %b HTTP/1.1\r\n%b" % (method, origin.prefix + target, tail))
+        where = origin.prefix + target if door.manners is None else target_path(door.manners, target, entry, origin)
+        request = Request(method, target, fields, entry, origins, b"%b %b HTTP/1.1\r\n%b" % (method, where, tail))
+        if door.rewrites:
+            request.plain = False
         if to_hub:
             self._last = None  # hubs take turns
         else:
@@ -230,7 +234,7 @@ class ClientConnection(asyncio.Protocol):
         origin = request.origins[0]
         if origin.down_until > clock.now and not origin.idle:
             # Refused a moment ago: stale pages that ask again and again cost no connection each.
-            self._answer_at_once(SERVER_DOWN if request.entry is not None else HUB_DOWN, request.method, request.fields)
+            self._answer_at_once(SERVER_DOWN if request.entry is not None else HUB_DOWN, request)
             return
         exchange = self.exchange = Exchange(self, request)
         if door.access_log:
@@ -243,15 +247,23 @@ class ClientConnection(asyncio.Protocol):
                 clock.arm(self, door.limits.response_s)
         exchange.start()
 
-    def _answer_at_once(self, trouble: Trouble, method: bytes, fields: RequestFields) -> None:
+    def _answer_at_once(self, trouble: Trouble, request: Request) -> None:
+        fields = request.fields
         keep = fields.keep_alive and not fields.has_body and not self.door.draining
-        self.answer(trouble, method, fields.block, keep)
+        excuses = self.door.excuses
+        if excuses is not None and excuses.explain(self, request, trouble, keep=keep, receiving=fields.has_body, started=0.0):
+            return
+        self.answer(trouble, request.method, fields.block, keep)
         if keep:
             self.door.clock.arm(self, self.door.limits.idle_s)
         else:
             self.end(linger=fields.has_body)
 
     def _refuse(self, refused: Refused, method: bytes, block: bytes) -> None:
+        if isinstance(refused, Healthy):
+            self.transport.write(refused.answer(method))
+            self.end()
+            return
         self.door.stats.refused += 1
         title = "There is nothing here" if refused.status == 404 else "The request is not understood"
         self.answer(Trouble(refused.status, title, refused.reason), method, block, False)
@@ -313,6 +325,8 @@ class ClientConnection(asyncio.Protocol):
         tunnel = Tunnel(
             door.clock, door.limits, _toucher(entry, door.clock), door.tunnel_ended, exchange.request.fields.upgrade.lower() == b"websocket"
         )
+        if door.manners is not None:
+            tunnel.count_server()
         tunnel.place, self._place = self._place, ""
         door.upstreams.detach(up)
         self._leave()

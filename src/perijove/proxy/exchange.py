@@ -20,6 +20,7 @@ class Client(Protocol):
     """The client's connection, as an exchange sees it."""
 
     door: Door
+    exchange: "Exchange | None"
     transport: asyncio.Transport
     due: float
     slot: int
@@ -177,6 +178,8 @@ class Exchange:
                 self._held = b""
                 return
         self._held = b""
+        if client.door.rewrites:
+            head, data = client.door.rewritten(head, data, self.request)
         self._note_status(head.status)
         self._begin_body(head, data, self.keep_client and not self.receiving and not client.door.draining)
 
@@ -359,8 +362,12 @@ class Exchange:
         self.over = True
         self._release()
         self.status = trouble.status
-        self._client.answer(trouble, self.request.method, self.request.fields.block, self.keep_client and not self.receiving)
-        self._client.finished(self, self.keep_client and not self.receiving)
+        client, keep = self._client, self.keep_client and not self.receiving
+        excuses = client.door.excuses
+        if excuses is not None and excuses.explain(client, self.request, trouble, keep=keep, receiving=self.receiving, started=self.started):
+            return
+        client.answer(trouble, self.request.method, self.request.fields.block, keep)
+        client.finished(self, keep)
 
     def _bad(self, reason: str) -> None:
         _log.warning("the answer of %s was not passed on: %s", self.request.origins[0].text, reason)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from perijove.proxy.chp.settings import Manners
+from perijove.proxy.manners import Manners
 
 HUB_COOKIES: Final = frozenset({"perijove-session", "__Host-perijove-session", "jupyterhub-hub-login"})
 
@@ -91,7 +91,6 @@ class ProxySettings:
     upstream_cert: str = ""
     """Path of the certificate this proxy shows to https targets."""
     upstream_key: str = ""
-    upstream_key_password: str = field(default="", repr=False)
     upstream_verify: bool = True
     """Check the certificates of https targets."""
     admin_host: str = "127.0.0.1"

@@ -43,6 +43,9 @@ class Certificate:
 def upstream_context(settings: ProxySettings) -> ssl.SSLContext:
     """For https targets. Raises OSError or ssl.SSLError if files it names cannot be used."""
     context = ssl.create_default_context(cafile=settings.upstream_ca or None)
+    if not settings.upstream_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     if settings.upstream_cert:
         context.load_cert_chain(settings.upstream_cert, settings.upstream_key or None)
     return context

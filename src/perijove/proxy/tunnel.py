@@ -49,6 +49,11 @@ class Tunnel:
             server.write(to_server)
             self._used()
 
+    def count_server(self) -> None:
+        """What the server says counts as use, too. Call it before `start`."""
+        websocket = isinstance(self.client, WebSocketEnd)
+        self.server = WebSocketServerEnd(self, self._clock, self._used) if websocket else ClientEnd(self, self._clock, self._used)
+
     def one_side_ended(self) -> bool:
         """A side sends no more. True if the other side still may: it then has a while to end too."""
         if self.half_closed:
@@ -111,7 +116,7 @@ class End(asyncio.Protocol):
 
 
 class ClientEnd(End):
-    """The client's side: notes that somebody is there."""
+    """A side that shows that somebody is there: the client's."""
 
     __slots__ = ("_used",)
 
@@ -135,4 +140,17 @@ class WebSocketEnd(ClientEnd):
         self.other.write(data)
         # A masked control frame is 6 bytes and a payload of less than 126.
         if data[0] not in _CONTROL or len(data) != 6 + (data[1] & 0x7F if len(data) > 1 else 0):
+            self._used()
+
+
+class WebSocketServerEnd(ClientEnd):
+    """The server's side of a WebSocket, where its messages count but its pings do not."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        self.tunnel.due = self.clock.now + self.tunnel.idle_s
+        self.other.write(data)
+        # A control frame that is not masked is 2 bytes and a payload of less than 126.
+        if data[0] not in _CONTROL or len(data) != 2 + (data[1] & 0x7F if len(data) > 1 else 0):
             self._used()

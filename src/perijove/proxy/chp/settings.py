@@ -1,4 +1,4 @@
-"""What workers and the keeper are told in drop-in mode. Plain records."""
+"""What the keeper is told. Plain records."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,29 +26,6 @@ class ServerTls:
     protocol: str = ""
     """"TLSv1_2" or "TLSv1_3", if only that is spoken."""
     dhparam: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
-    """What workers do other than for a hub of ours."""
-
-    prepend_path: bool = True
-    """Put the target's path before the request's."""
-    include_prefix: bool = True
-    """Leave the route's prefix in the path."""
-    x_forward: bool = True
-    change_origin: bool = False
-    """Name the target in the Host field."""
-    custom_headers: tuple[tuple[str, str], ...] = ()
-    auto_rewrite: bool = False
-    """In redirections that name the target, name the address that the client asked instead."""
-    protocol_rewrite: str = ""
-    error_target: str = ""
-    error_path: str = ""
-
-    @property
-    def rewrites_locations(self) -> bool:
-        return self.auto_rewrite or bool(self.protocol_rewrite)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,10 @@ from typing import Final
 from perijove.proxy.chp.followers import FEED_PATH
 from perijove.proxy.chp.keeper import KeeperPost
 from perijove.proxy.chp.options import parse
-from perijove.proxy.chp.settings import PRIVATE_NETWORKS, KeeperSettings, Manners, ServerTls
+from perijove.proxy.chp.settings import PRIVATE_NETWORKS, KeeperSettings, ServerTls
 from perijove.proxy.listening import BACKLOG, bind_tcp, listen_unix
 from perijove.proxy.logs import set_up_logs
+from perijove.proxy.manners import Manners
 from perijove.proxy.settings import Limits, ProxySettings
 from perijove.proxy.supervisor import run
 from perijove.wire.target import BadTargetError, parse_target

@@ -4,10 +4,12 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from perijove.proxy.chp.settings import Manners
 from perijove.proxy.forwarding import CookieFilter, Forwarding, TrustedProxies
-from perijove.proxy.http1 import RequestFields
+from perijove.proxy.http1 import Refused, RequestFields
+from perijove.proxy.manners import Manners
 from perijove.proxy.paths import Addresses
+from perijove.proxy.table import Entry
+from perijove.proxy.upstreams import Origin
 from perijove.wire.routespec import parse_routespec
 from perijove.wire.target import Target
 
@@ -16,12 +18,31 @@ _REDIRECTIONS: Final = frozenset({201, 301, 302, 307, 308})
 _LOCATION = re.compile(rb"(?i)\r\nlocation:[ \t]*([^\r]*?)[ \t]*(?=\r\n)")
 
 
+class Healthy(Refused):
+    """Whoever asks wants to know whether the proxy lives; it is not for a server."""
+
+    def __init__(self) -> None:
+        super().__init__(200, "OK")
+
+    @staticmethod
+    def answer(method: bytes) -> bytes:
+        body = b'{"status":"OK"}'
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+        return head if method == b"HEAD" else head + body
+
+
 class PublicAddresses(Addresses):
     """No address belongs to a hub of ours, so none is kept from people."""
 
     def __init__(self) -> None:
         super().__init__("/")
         self.internal = HEALTH
+
+    def parse(self, target: bytes) -> tuple[bytes, bytes, bytes | None]:
+        """As there; raises Healthy for questions about the proxy's health."""
+        if target == HEALTH:
+            raise Healthy
+        return super().parse(target)
 
     def _keep_out(self, path: bytes) -> None:
         """Nothing to keep out."""
@@ -55,12 +76,12 @@ class ChpForwarding(Forwarding):
 _HOST = re.compile(rb"(?im)^host:[^\r]*\r\n")
 
 
-def target_path(manners: Manners, target: bytes, spec: str, to: Target) -> bytes:
-    """The address that a request for `target` (path and query) by the route `spec` is sent on with."""
-    if not manners.include_prefix:
+def target_path(manners: Manners, target: bytes, entry: Entry[Origin] | None, to: Origin) -> bytes:
+    """The address that a request for `target` (path and query) is sent on with, by the route it belongs to."""
+    if not manners.include_prefix and entry is not None:
         path, mark, query = target.partition(b"?")
         # By segments, not by length: the request may spell the prefix in another way than the route.
-        left = path.split(b"/")[len(parse_routespec(spec).segments) + 1 :]
+        left = path.split(b"/")[len(parse_routespec(entry.route.spec).segments) + 1 :]
         target = b"/" + b"/".join(left) + mark + query
     return to.prefix + target if manners.prepend_path else target
 
