@@ -74,6 +74,7 @@ def main() -> None:
     events.register(output, select.POLLIN)
     status = _watch(server, output, wake_read, events, log)
     code = os.waitstatus_to_exitcode(status)
+    _last_words(output, log)  # before the ending is known: whoever learns of it looks into the log at once
     _record(folder, code, _killed_for_memory(oom_file))
     _end_the_rest()
     _last_words(output, log)
