@@ -21,6 +21,7 @@ from perijove.proxy.stats import Stats
 from perijove.proxy.table import Table
 from perijove.proxy.tunnel import Tunnel
 from perijove.proxy.upstreams import Origin, Upstreams
+from perijove.wire.proxymark import proxy_mark
 
 _log = logging.getLogger("perijove.proxy")
 
@@ -63,7 +64,7 @@ class Door:
         self.trusted = TrustedProxies(settings.trusted_proxies)
         scheme = "https" if self.tls else "http"
         self.forwarding = (
-            Forwarding(scheme, self.trusted, CookieFilter(settings.hub_cookies))
+            Forwarding(scheme, self.trusted, CookieFilter(settings.hub_cookies), proxy_mark(settings.token), settings.forwarded_header)
             if self.manners is None
             else ChpForwarding(scheme, self.trusted, self.manners)
         )

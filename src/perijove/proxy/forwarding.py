@@ -1,11 +1,13 @@
 """What a request says when it leaves for a server: which fields go, which are ours. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
+from perijove.proxy.hops import UNKNOWN, Told, is_host, is_port, of_hop, told, write_forwarded
 from perijove.proxy.http1 import RequestFields
+from perijove.wire.proxymark import HEADER
 
 UNIX_PEER: Final = "unix:"
 """In the list of trusted proxies: whoever comes in by a unix socket."""
@@ -18,7 +20,7 @@ class TrustedProxies:
         """Networks in CIDR form, addresses, or "unix:". Raises ValueError."""
         listed = tuple(networks)
         self._unix = UNIX_PEER in listed
-        self._networks: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(text) for text in listed if text != UNIX_PEER)
+        self._networks: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(text, strict=False) for text in listed if text != UNIX_PEER)
 
     def trusts(self, address: str) -> bool:
         """`address`: of a connection, or one named in X-Forwarded-For; empty for a unix socket."""
@@ -34,12 +36,12 @@ class TrustedProxies:
             parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._networks)
 
-    def client(self, chain: list[str]) -> str:
-        """The nearest address in a chain of hops (the last is the connection's own) that is not one of ours."""
-        for address in reversed(chain):
-            if not self.trusts(address):
-                return address
-        return chain[0]
+    def client(self, chain: Sequence[str]) -> int:
+        """Where in a chain of hops (the last speaks to us) the client is: the nearest that is not one of ours. What is left of it is hearsay."""
+        for at in range(len(chain) - 1, -1, -1):
+            if not self.trusts(chain[at]):
+                return at
+        return 0
 
 
 class CookieFilter:
@@ -65,8 +67,11 @@ class CookieFilter:
 class Forwarding:
     """Renders the field lines of a request on its way to a server."""
 
-    def __init__(self, scheme: str, trusted: TrustedProxies, cookies: CookieFilter) -> None:
-        self._scheme = scheme.encode()
+    def __init__(self, scheme: str, trusted: TrustedProxies, cookies: CookieFilter, mark: str = "", forwarded: bool = False) -> None:
+        """`mark` shows hubs that a request came through this proxy (wire/proxymark.py); `forwarded`: send Forwarded too (RFC 7239)."""
+        self._scheme = scheme
+        self._mark = f"{HEADER}: {mark}\r\n".encode() if mark else b""
+        self._forwarded = forwarded
         self._trusted = trusted
         self._cookies = cookies
 
@@ -89,6 +94,8 @@ class Forwarding:
         if fields.upgrade:
             out.append(b"Connection: Upgrade\r\nUpgrade: " + fields.upgrade + b"\r\n")
         out.append(self._about_client(fields, peer, trusted, host))
+        if to_hub:
+            out.append(self._mark)
         return b"".join(out)
 
     def _client_lines(self, fields: RequestFields) -> list[tuple[int, int, bytes]]:
@@ -96,27 +103,21 @@ class Forwarding:
         return [(begin, end, b"") for _, _, begin, end in fields.forwarded]
 
     def _about_client(self, fields: RequestFields, peer: str, trusted: bool, host: bytes) -> bytes:
-        proto, chain = self._scheme, [peer] if peer else []
-        port = b""
-        if trusted:
-            said = {name: value for name, value, _, _ in fields.forwarded if value and name != b"x-forwarded-for"}
-            hops = b",".join(value for name, value, _, _ in fields.forwarded if name == b"x-forwarded-for")
-            chain = [hop.strip() for hop in hops.decode("latin-1").split(",") if hop.strip()] + chain
-            # Of a list, the last entry was written by the proxy we trust.
-            proto = _one_of(said.get(b"x-forwarded-proto") or said.get(b"x-scheme") or b"", proto)
-            host = said.get(b"x-forwarded-host", host).rpartition(b",")[2].strip()
-            port = said.get(b"x-forwarded-port", b"").rpartition(b",")[2].strip()
-        if not port.isdigit():
-            tail = host.rpartition(b":")[2]
-            port = tail if tail.isdigit() and not host.endswith(b"]") and b":" in host else (b"443" if proto == b"https" else b"80")
-        client = (self._trusted.client(chain) if trusted and chain else peer).encode("latin-1")
-        seen = b"X-Forwarded-For: " + ", ".join(chain).encode("latin-1") + b"\r\nX-Real-IP: " + client + b"\r\n" if chain else b""
-        return (
-            seen + b"X-Forwarded-Proto: " + proto + b"\r\nX-Scheme: " + proto + b"\r\nX-Forwarded-Host: " + host
-            + b"\r\nX-Forwarded-Port: " + port + b"\r\nVia: 1.1 perijove\r\n"
-        )  # fmt: skip
-
-
-def _one_of(value: bytes, otherwise: bytes) -> bytes:
-    last = value.rpartition(b",")[2].strip().lower()
-    return last if last in {b"http", b"https"} else otherwise
+        said = told(fields.forwarded) if trusted else Told()
+        hops = len(said.addresses)
+        chain = (*said.addresses, peer) if peer else said.addresses
+        at = self._trusted.client(chain) if trusted else 0
+        proto, name, port = (of_hop(values, at, hops) for values in (said.protos, said.hosts, said.ports))
+        proto = proto if proto in {"http", "https"} else self._scheme
+        name = name if is_host(name) else host.decode("latin-1")
+        if not is_port(port):
+            tail = name.rpartition(":")[2]
+            port = tail if tail.isdigit() and ":" in name and not name.endswith("]") else ("443" if proto == "https" else "80")
+        lines = [f"X-Forwarded-Proto: {proto}", f"X-Scheme: {proto}", f"X-Forwarded-Host: {name}", f"X-Forwarded-Port: {port}", "Via: 1.1 perijove"]
+        if chain:
+            # Of a client that its proxy did not name, that proxy is what is known.
+            known = next((hop for hop in chain[at:] if hop != UNKNOWN), "")
+            lines[:0] = [f"X-Forwarded-For: {', '.join(chain)}", *([f"X-Real-IP: {known}"] if known else [])]
+        if self._forwarded:
+            lines.append(f"Forwarded: {write_forwarded(chain, at, proto, name)}")
+        return ("\r\n".join(lines) + "\r\n").encode("latin-1")

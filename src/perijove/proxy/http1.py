@@ -33,7 +33,7 @@ _RESPONSE = re.compile(_STATUS + rb"(" + _FIELDS + rb")\r\n")
 _BLOCK = re.compile(_FIELDS)
 TRAILERS: Final = re.compile(_FIELDS + rb"\r\n")
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-_HOST = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?")
+HOST: Final = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _TOKENS = re.compile(_TOKEN + rb"(?:[ \t]*,[ \t]*" + _TOKEN + rb")*")
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
@@ -41,13 +41,13 @@ REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
 # The fields that a proxy has to look at; "_" is taken for "-" in names of ours, because CGI-like servers cannot tell them apart.
 _REQUEST_NAMES = re.compile(
     rb"(?i)\n(connection|content-length|cookie|expect|forwarded|host|http2-settings|keep-alive|proxy-connection|proxy-authorization"
-    rb"|te|trailer|transfer-encoding|upgrade|x[-_]forwarded[-_][a-z_-]+|x[-_]real[-_]ip|x[-_]scheme|x[-_]request[-_]id)"
+    rb"|te|trailer|transfer-encoding|upgrade|x[-_]forwarded[-_][a-z_-]+|x[-_]perijove[-_]proxy|x[-_]real[-_]ip|x[-_]scheme|x[-_]request[-_]id)"
     rb":[ \t]*([^\r]*)\r"
 )
 _RESPONSE_NAMES = re.compile(rb"(?i)\n(connection|content-length|keep-alive|proxy-connection|transfer-encoding|upgrade):[ \t]*([^\r]*)\r")
 _FRAMING: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _KNOWN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"upgrade"})
-_ALWAYS_CUT = frozenset({b"http2-settings", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer"})
+_ALWAYS_CUT = frozenset({b"http2-settings", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer", b"x-perijove-proxy"})
 NO_LENGTH: Final = -1
 
 
@@ -153,7 +153,7 @@ class RequestFields:
 
     def _see(self, name: bytes, value: bytes, begin: int, end: int) -> None:
         if name == b"host":
-            if self.host is not None or _HOST.fullmatch(value) is None:
+            if self.host is not None or HOST.fullmatch(value) is None:
                 raise Refused(400, "The Host of the request is malformed or given twice.")
             self.host = value
         elif name == b"cookie":

@@ -81,6 +81,8 @@ class ProxySettings:
     """Networks (CIDR) whose X-Forwarded-... fields are believed; "unix:" for those who come by a unix socket."""
     proxy_protocol: bool = False
     """Connections come from load balancers among `trusted_proxies` alone, and begin with a PROXY protocol preamble."""
+    forwarded_header: bool = False
+    """Tell servers about clients by Forwarded (RFC 7239) too, besides X-Forwarded-..."""
     hub_cookies: frozenset[str] = HUB_COOKIES
     """Cookies that no server but the hub may see."""
     tls_cert: str = ""

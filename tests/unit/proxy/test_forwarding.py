@@ -5,6 +5,7 @@ import pytest
 from perijove.proxy.forwarding import CookieFilter, Forwarding, TrustedProxies
 from perijove.proxy.http1 import RequestFields
 from perijove.proxy.settings import HUB_COOKIES
+from perijove.wire.proxymark import proxy_mark
 
 COOKIES = CookieFilter(HUB_COOKIES)
 
@@ -105,3 +106,97 @@ def test_an_upgrade_is_asked_for_again_at_the_next_hop() -> None:
     assert seen[b"connection"] == [b"Upgrade"]
     assert seen[b"upgrade"] == [b"websocket"]
     assert seen[b"sec-websocket-key"] == [b"x"]
+
+
+# Behind load balancers: 10.0.0.0/8 and fd00::/8 are ours, everybody else is not.
+OURS = ("10.0.0.0/8", "fd00::/8")
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "chain", "client"),
+    [
+        ("10.0.0.7", "192.0.2.1", "192.0.2.1, 10.0.0.7", "192.0.2.1"),
+        ("10.0.0.7", "192.0.2.1, 10.0.0.8, 10.0.0.9", "192.0.2.1, 10.0.0.8, 10.0.0.9, 10.0.0.7", "192.0.2.1"),
+        ("10.0.0.7", "10.0.0.1, 192.0.2.1", "10.0.0.1, 192.0.2.1, 10.0.0.7", "192.0.2.1"),  # the left part is the client's own invention
+        ("10.0.0.7", "192.0.2.1, 198.51.100.1, 10.0.0.8", "192.0.2.1, 198.51.100.1, 10.0.0.8, 10.0.0.7", "198.51.100.1"),
+        ("10.0.0.7", "192.0.2.1:50000", "192.0.2.1, 10.0.0.7", "192.0.2.1"),  # a port would make each connection another client
+        ("10.0.0.7", "[2001:DB8::1]:50000", "2001:db8::1, 10.0.0.7", "2001:db8::1"),
+        ("fd00::7", "2001:db8::1,[fd00::8]", "2001:db8::1, fd00::8, fd00::7", "2001:db8::1"),
+        ("10.0.0.7", "192.0.2.1, unknown", "192.0.2.1, unknown, 10.0.0.7", "10.0.0.7"),  # who speaks to a hidden hop is anybody's guess
+        ("10.0.0.7", "unknown", "unknown, 10.0.0.7", "10.0.0.7"),
+        ("10.0.0.7", "192.0.2.1, <script>", "192.0.2.1, unknown, 10.0.0.7", "10.0.0.7"),
+        ("10.0.0.7", "", "10.0.0.7", "10.0.0.7"),
+        ("10.0.0.7", " , ,", "10.0.0.7", "10.0.0.7"),
+        ("10.0.0.7", "10.0.0.1, 10.0.0.2", "10.0.0.1, 10.0.0.2, 10.0.0.7", "10.0.0.1"),  # somebody on one of our own machines
+        ("::ffff:10.0.0.7", "192.0.2.1", "192.0.2.1, ::ffff:10.0.0.7", "192.0.2.1"),
+        ("192.0.2.9", "6.6.6.6", "192.0.2.9", "192.0.2.9"),
+        ("fe80::1%eth0", "6.6.6.6", "fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_the_client_is_the_nearest_address_that_is_not_ours(peer: str, said: str, chain: str, client: str) -> None:
+    seen = tail(b"Host: h", b"X-Forwarded-For: " + said.encode(), peer=peer, networks=OURS)
+    assert (seen[b"x-forwarded-for"], seen[b"x-real-ip"]) == ([chain.encode()], [client.encode()])
+
+
+@pytest.mark.parametrize(
+    ("lines", "proto", "host", "port"),
+    [
+        ((b"X-Forwarded-Proto: https",), b"https", b"h:81", b"81"),
+        ((b"X-Forwarded-Proto: HTTPS", b"X-Forwarded-Host: a.example"), b"https", b"a.example", b"443"),
+        ((b"X-Forwarded-For: 192.0.2.1, 10.0.0.8", b"X-Forwarded-Proto: https, http", b"X-Forwarded-Host: a.example, b.internal:9"), b"https", b"a.example", b"443"),
+        ((b"X-Forwarded-For: 6.6.6.6, 192.0.2.1", b"X-Forwarded-Proto: https", b"X-Forwarded-Proto: http"), b"http", b"h:81", b"81"),
+        ((b"X-Forwarded-For: 192.0.2.1", b"X-Forwarded-Proto: https, http"), b"http", b"h:81", b"81"),
+        ((b"X-Scheme: https",), b"https", b"h:81", b"81"),
+        ((b"X-Forwarded-Proto: wss", b"X-Forwarded-Host: a b", b"X-Forwarded-Port: 65536"), b"http", b"h:81", b"81"),
+        ((b"X-Forwarded-Proto:", b"X-Forwarded-Host:", b"X-Forwarded-Port: -1"), b"http", b"h:81", b"81"),
+        ((b"X-Forwarded-Host: [2001:db8::1]", b"X-Forwarded-Port: 8443"), b"http", b"[2001:db8::1]", b"8443"),
+        ((b'Forwarded: for=192.0.2.1;proto=https;host="a.example:8443", for=10.0.0.8;proto=http;host=b',), b"https", b"a.example:8443", b"8443"),
+        ((b"Forwarded: for=192.0.2.1;proto=https", b"X-Forwarded-For: 192.0.2.1"), b"http", b"h:81", b"81"),
+    ],
+)  # fmt: skip
+def test_scheme_host_and_port_are_what_the_clients_own_hop_saw(lines: tuple[bytes, ...], proto: bytes, host: bytes, port: bytes) -> None:
+    seen = tail(b"Host: h:81", *lines, peer="10.0.0.7", networks=OURS)
+    assert (seen[b"x-forwarded-proto"], seen[b"x-scheme"], seen[b"x-forwarded-host"], seen[b"x-forwarded-port"]) == ([proto], [proto], [host], [port])
+
+
+def with_forwarded(*lines: bytes, peer: str, networks: tuple[str, ...] = OURS) -> list[str]:
+    trusted = TrustedProxies(networks)
+    fields = RequestFields(b"".join(line + b"\r\n" for line in (b"Host: h:81", *lines)), 1, 100)
+    sent = Forwarding("https", trusted, COOKIES, forwarded=True).tail(fields, peer, trusted.trusts(peer), False, b"t").decode()
+    return [line.partition(": ")[2] for line in sent.split("\r\n") if line.startswith("Forwarded:")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "peer", "value"),
+    [
+        ((), "192.0.2.1", 'for=192.0.2.1;host="h:81";proto=https'),
+        ((), "2001:db8::1", 'for="[2001:db8::1]";host="h:81";proto=https'),
+        ((), "", 'for=unknown;host="h:81";proto=https'),
+        ((b"Forwarded: for=6.6.6.6;proto=http",), "192.0.2.1", 'for=192.0.2.1;host="h:81";proto=https'),
+        ((b"X-Forwarded-For: 6.6.6.6, [2001:db8::1]:9, x", b"X-Forwarded-Proto: http"), "10.0.0.7",
+         'for=6.6.6.6, for="[2001:db8::1]", for=unknown;host="h:81";proto=http, for=10.0.0.7'),
+        ((b"Forwarded: for=6.6.6.6", b"X-Forwarded-For: 192.0.2.1"), "10.0.0.7", 'for=192.0.2.1;host="h:81";proto=https, for=10.0.0.7'),
+        ((b'Forwarded: for="[2001:db8::1]";proto=http', b"Forwarded: for=10.0.0.8"), "10.0.0.7",
+         'for="[2001:db8::1]";host="h:81";proto=http, for=10.0.0.8, for=10.0.0.7'),
+    ],
+)  # fmt: skip
+def test_forwarded_says_the_same_as_the_x_fields(lines: tuple[bytes, ...], peer: str, value: str) -> None:
+    assert with_forwarded(*lines, peer=peer) == [value]
+
+
+def test_forwarded_is_not_sent_unless_wanted() -> None:
+    assert b"forwarded" not in tail(b"Host: h", b"Forwarded: for=1.1.1.1", peer="10.0.0.7", networks=OURS)
+
+
+def test_a_network_may_be_written_with_the_address_of_a_machine_in_it() -> None:
+    assert TrustedProxies(("10.0.0.7/8",)).trusts("10.9.9.9")
+
+
+def test_only_hubs_are_shown_that_a_request_came_through_this_proxy() -> None:
+    fields = RequestFields(b"Host: h\r\nX-Perijove-Proxy: forged\r\nX_Perijove_Proxy: forged\r\n", 1, 100)
+    forwarding = Forwarding("http", TrustedProxies(()), COOKIES, proxy_mark("secret"))
+    to_hub, to_server = (forwarding.tail(fields, "192.0.2.1", False, hub, b"t").lower() for hub in (True, False))
+    assert to_hub.count(b"x-perijove-proxy: " + proxy_mark("secret").encode() + b"\r\n") == 1
+    assert b"perijove-proxy" not in to_server
+    assert b"forged" not in to_hub + to_server
+    assert b"secret" not in to_hub
