@@ -27,6 +27,7 @@ from perijove.config.problems import Problems
 from perijove.config.settings import Secret, Settings
 from perijove.control.context import Hub
 from perijove.control.declare import declare
+from perijove.control.explaining import Explanation, explain_access
 from perijove.control.gauges import watch_gauges
 from perijove.control.identity import open_identities
 from perijove.control.invitations import first_admin_link, new_admin_link
@@ -297,3 +298,14 @@ def make_admin_link(loaded: Loaded) -> str:
 
     prepare(loaded)
     return asyncio.run(make())
+
+
+def explain(loaded: Loaded, who: str, action: str) -> Explanation:
+    """Look into the database, beside a running hub or without one. Raises SettingsError, NotFoundError, BadInputError."""
+
+    async def look() -> Explanation:
+        async with open_hub(loaded, Metrics(), exclusive=False) as hub:
+            return await explain_access(hub, who, action)
+
+    prepare(loaded)
+    return asyncio.run(look())

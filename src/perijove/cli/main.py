@@ -34,6 +34,9 @@ config_option = click.option(
 )
 
 
+_DENIED = 3
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="perijove")
 def main() -> None:
@@ -114,3 +117,17 @@ def admin_link(config: Path | None) -> None:
     from perijove.runtime import load_settings, make_admin_link
 
     click.echo(make_admin_link(load_settings(config)))
+
+
+@main.command()
+@config_option
+@click.argument("who")
+@click.argument("action")
+def explain_access(config: Path | None, who: str, action: str) -> None:
+    """Say why WHO (a person, or service:NAME) may do ACTION, or may not. ACTION is a scope and what for: start:servers!user=ada,
+    access:servers!server=ada/, list:users. Exits with 3 if it is denied. What the last start of a hub recorded counts, not later changes of the file."""
+    from perijove.runtime import explain, load_settings
+
+    found = explain(load_settings(config), who, action)
+    click.echo(found.why)
+    sys.exit(0 if found.allowed else _DENIED)

@@ -29,7 +29,7 @@ api_token = "another-weak-token"
 [[roles]]
 name = "test"
 services = ["test"]
-scopes = ["admin:users", "admin:servers", "list:users", "tokens", "read:hub", "admin:groups", "list:services", "read:services", "read:metrics", "proxy", "shutdown"]
+scopes = ["admin:users", "admin:servers", "list:users", "tokens", "read:hub", "admin:groups", "list:services", "read:services", "read:metrics", "proxy", "shutdown", "admin:services"]
 """
 
 

@@ -2,8 +2,16 @@
 
 from starlette.responses import Response
 
-from perijove.web.api import groups, hub, info, servers, tokens, users
+from perijove.web.api import explain, groups, hub, info, servers, tokens, users
 from perijove.web.call import Call
 from perijove.web.router import Route
 
-ROUTES: tuple[Route[Call, Response], ...] = (*info.ROUTES, *hub.ROUTES, *users.ROUTES, *servers.ROUTES, *tokens.ROUTES, *groups.ROUTES)
+ROUTES: tuple[Route[Call, Response], ...] = (
+    *info.ROUTES,
+    *hub.ROUTES,
+    *users.ROUTES,
+    *servers.ROUTES,
+    *tokens.ROUTES,
+    *groups.ROUTES,
+    *explain.ROUTES,
+)

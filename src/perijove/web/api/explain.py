@@ -1,0 +1,33 @@
+"""Why may somebody do something, or why not? An addition of ours to JupyterHub's API."""
+
+from starlette.responses import Response
+
+from perijove.control.explaining import SERVICE, explain_access
+from perijove.domain.access import service_resource, user_resource
+from perijove.domain.errors import BadInputError
+from perijove.web.call import Call, json_response
+from perijove.web.router import Access, Route
+
+
+async def explain(call: Call) -> Response:
+    """`who` (a name, or service:NAME; the asker if left out) and `action` (a scope and what for). About oneself everybody may ask."""
+    query, asker = call.request.query_params, call.who
+    own = asker.name if asker.kind == "user" else f"{SERVICE}{asker.name}"
+    who, action = query.get("who", own), query.get("action", "")
+    if not action:
+        raise BadInputError("The query parameter `action` is missing.", "Say a scope and what for: action=start:servers!user=ada")
+    if who != own:
+        if who.startswith(SERVICE):
+            call.require("admin:services", service_resource(who.removeprefix(SERVICE)))
+        else:
+            call.require("admin:users", user_resource(who))
+    found = await explain_access(call.surface.hub, who, action)
+    return json_response({"who": who, "action": action, "allowed": found.allowed, "why": found.why, "scopes": found.scopes})
+
+
+ROUTES: tuple[Route[Call, Response], ...] = (
+    Route(
+        method="GET", path="/api/perijove/explain-access", handler=explain, access=Access.API, summary="Why somebody may do something, or may not",
+        scopes=("admin:users", "admin:services"),
+    ),
+)  # fmt: skip
