@@ -29,7 +29,10 @@ api_token = "another-weak-token"
 [[roles]]
 name = "test"
 services = ["test"]
-scopes = ["admin:users", "admin:servers", "list:users", "tokens", "read:hub", "admin:groups", "list:services", "read:services", "read:metrics", "proxy", "shutdown", "admin:services"]
+scopes = [
+  "admin:users", "admin:servers", "admin:groups", "admin:services", "list:users", "list:services", "read:services", "tokens", "read:hub", "read:metrics",
+  "proxy", "shutdown",
+]
 """
 
 
