@@ -18,7 +18,9 @@ from perijove.web.credentials import identify
 from perijove.web.failure import api_failure, failure
 from perijove.web.router import Access, Match, Route, Router
 from perijove.web.surface import PROTOCOL_VERSION, Surface
+from perijove.web.visitor import believe_proxies
 from perijove.web.wants import Wants
+from perijove.wire.proxymark import proxy_mark
 
 _log = structlog.get_logger("perijove.web")
 _HEADERS = ((b"x-jupyterhub-version", PROTOCOL_VERSION.encode()), (b"x-content-type-options", b"nosniff"))
@@ -37,11 +39,13 @@ class App:
         self._router: Router[Call, Response] = Router(routes)
         self._prefix = surface.prefix.rstrip("/").encode()
         self._cut = len(self._prefix)
+        self._mark = proxy_mark(surface.proxy_token).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"cannot serve {scope['type']}")
         began = time.perf_counter()
+        believe_proxies(scope, self._mark)
         request = Request(scope, receive)
         request_id = request.headers.get("x-request-id") or token_hex(8)
         raw: bytes = scope.get("raw_path") or scope["path"].encode()

@@ -31,8 +31,7 @@ async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: 
         access_log=False,
         server_header=False,
         date_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1,::1",
+        proxy_headers=False,  # web/visitor.py looks at them, and at who sent them
         timeout_graceful_shutdown=5,
         backlog=2048,
     )
