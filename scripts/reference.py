@@ -28,7 +28,9 @@ from perijove.wire.scopes.table import SELF_SCOPES, STANDARD_SCOPES
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 MARK = "<!-- Written by scripts/reference.py from the code: change it there, then `make fix`. -->"
 WORDS = {
-    "Duration": "duration", "Size": "size", "Count": "number", "bool": "true or false", "int": "number", "float": "number", "str": "text",
+    "Duration": "duration",
+    "Patience": "duration",
+    "Positive": "number", "Size": "size", "Count": "number", "bool": "true or false", "int": "number", "float": "number", "str": "text",
     "Secret": "secret",
 }  # fmt: skip
 
@@ -121,6 +123,8 @@ def in_words(annotation: str) -> str:
     if " | " in annotation and not annotation.startswith(("Annotated[", "Literal[")):
         return " or ".join(dict.fromkeys(in_words(part) for part in annotation.split(" | ") if part != "None"))
     if annotation.startswith("Annotated["):
+        if annotation.endswith("description=SIZE)]"):
+            return "size"
         return in_words(annotation.removeprefix("Annotated[").partition(",")[0])
     if annotation.startswith(("tuple[", "list[")):
         return "list"

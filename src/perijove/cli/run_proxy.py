@@ -2,7 +2,8 @@
 
 from perijove.config.listen import parse_listen
 from perijove.config.load import Loaded
-from perijove.proxy.settings import ProxySettings
+from perijove.config.settings import ProxyLimitsSection
+from perijove.proxy.settings import Limits, ProxySettings
 from perijove.proxy.supervisor import run
 from perijove.runtime import keys_of, proxy_token
 
@@ -26,6 +27,7 @@ def proxy_settings(loaded: Loaded) -> ProxySettings:
         token=proxy_token(loaded, keys_of(loaded)),
         state_file=str(loaded.folder / proxy.state_file) if proxy.state_file else str(loaded.state_dir / "routes.json"),
         workers=proxy.workers,
+        limits=limits(loaded.settings.proxy_limits),
         trusted_proxies=proxy.trusted_proxies,
         tls_cert=str(loaded.folder / proxy.tls_cert) if proxy.tls_cert else "",
         tls_key=str(loaded.folder / proxy.tls_key) if proxy.tls_key else "",
@@ -35,4 +37,27 @@ def proxy_settings(loaded: Loaded) -> ProxySettings:
         access_log=proxy.access_log,
         log_level=log.level,
         log_format="console" if log.format == "console" else "json",
+    )
+
+
+def limits(section: ProxyLimitsSection) -> Limits:
+    """The [proxy_limits] section as the proxy's own record."""
+    return Limits(
+        head_s=section.head,
+        idle_s=section.idle,
+        body_s=section.body,
+        connect_s=section.connect,
+        response_s=section.response,
+        send_s=section.send,
+        tunnel_idle_s=section.websocket_idle,
+        pool_idle_s=section.pool_idle,
+        pool_per_target=section.pool_per_target,
+        max_connections=section.connections,
+        max_connections_per_address=section.connections_per_address,
+        max_head_bytes=section.head_size,
+        max_fields=section.fields,
+        buffer_bytes=section.buffer_size,
+        drain_s=section.drain,
+        drain_tunnels_s=section.drain_websockets,
+        retire_tunnels_s=section.retire_websockets,
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from perijove.config.quantities import Duration
+from perijove.config.quantities import DURATION, SIZE, Duration
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -83,6 +83,50 @@ class ProxySection(Section, frozen=True):
     admin_listen: str = ""
     """Status and metrics of the proxy: host:port or unix:/path; empty: none."""
     access_log: bool = False
+
+
+Patience = Annotated[float, Meta(gt=0, description=DURATION)]
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class ProxyLimitsSection(Section, frozen=True):
+    """What the proxy bears with, for each of its workers. Except where it says so, 0 is refused: a door without these limits can be held shut."""
+
+    head: Patience = 15.0
+    """For a client to send the whole head of a request."""
+    idle: Patience = 75.0
+    """Between two requests on one connection."""
+    body: Patience = 60.0
+    """Between two pieces of a request's body."""
+    connect: Patience = 10.0
+    """To reach a server or a hub."""
+    response: Patience = 900.0
+    """For a server to begin an answer, and between two pieces of it."""
+    send: Patience = 60.0
+    """For a slow reader to take some of what is kept for it."""
+    websocket_idle: Patience = 3600.0
+    """Without a byte either way on a WebSocket, or another upgraded connection."""
+    pool_idle: Patience = 30.0
+    """How long an unused connection to a server is kept for the next request."""
+    pool_per_target: Positive = 64
+    """Unused connections kept to one server."""
+    connections: Positive = 10_000
+    """Of clients; what comes beyond is answered 503. Lowered at the start to what the open-files limit allows."""
+    connections_per_address: Count = 0
+    """Of one client address (IPv6: one /64 network), WebSockets included; what comes beyond is answered 429. 0: no limit, as whole classes may
+    share an address."""
+    head_size: Annotated[int, Meta(ge=1024, description=SIZE)] = 64 * 1024
+    """Of a request: first line and header fields."""
+    fields: Annotated[int, Meta(ge=16)] = 128
+    """Header fields of one request."""
+    buffer_size: Annotated[int, Meta(ge=4096, description=SIZE)] = 64 * 1024
+    """Kept for a slow reader before the sender is made to wait."""
+    drain: Duration = 10.0
+    """At the end: how long running requests may take to finish."""
+    drain_websockets: Duration = 0.0
+    """At the end: how long WebSockets are kept (they do not end by themselves; pages connect again)."""
+    retire_websockets: Duration = 12 * 3600.0
+    """When a worker gives way to a new one: how long it keeps the WebSockets that it has."""
 
 
 class StoreSection(Section, frozen=True):
@@ -216,6 +260,7 @@ class Settings(Section, frozen=True):
 
     hub: HubSection = field(default_factory=HubSection)
     proxy: ProxySection = field(default_factory=ProxySection)
+    proxy_limits: ProxyLimitsSection = field(default_factory=ProxyLimitsSection)
     store: StoreSection = field(default_factory=StoreSection)
     authenticator: dict[str, Any] = field(default_factory=lambda: {"use": "accounts"})
     spawner: dict[str, Any] = field(default_factory=lambda: {"use": "local"})
