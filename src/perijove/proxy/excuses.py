@@ -66,7 +66,7 @@ class Excuses:
         head_only = request.method == b"HEAD"
         if text is None:
             return render(trouble, self._door.base_url, wants_html(request.fields.block), head_only, keep)
-        head = _head(trouble.status, b"Content-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\nCache-Control: no-store\r\n" % len(text), keep)
+        head = _head(trouble.status, b"Content-Type: text/html\r\nContent-Length: %d\r\nCache-Control: no-store\r\n" % len(text), keep)
         return head if head_only else head + text
 
     def _file(self, status: int) -> bytes | None:
@@ -89,6 +89,7 @@ class Explanation(Exchange):
         self._asked = request
         self._trouble = trouble
         self._excuses = excuses
+        self._asks = origin is not None
         if origin is not None:
             path = b"%b/%d?url=%b" % (origin.prefix, trouble.status, quote(request.target, safe="").encode())
             last = b"" if request.fields.request_id else b"X-Request-Id: "
@@ -99,7 +100,7 @@ class Explanation(Exchange):
         self._patience = _PATIENCE_S
 
     def start(self) -> None:
-        if self.request.origins:
+        if self._asks:
             super().start()
         else:
             self.fail(self._trouble)
