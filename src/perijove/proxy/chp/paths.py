@@ -1,12 +1,17 @@
 """Route paths as the API names them, and route specs as the workers know them. Pure."""
 
+import re
 from urllib.parse import quote, unquote
 
 from perijove.wire.routespec import BadRouteSpecError, parse_routespec
 
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+
 
 def clean_path(raw: str) -> str:
     """The path of a route from the API's address: decoded, with a slash before and none behind. Raises BadRouteSpecError."""
+    if _BAD_ESCAPE.search(raw):
+        raise BadRouteSpecError(f"The path {raw!r} has a percent sign that two hexadecimal digits do not follow; write %25 for the sign itself.")
     try:
         path = unquote(raw, errors="strict")
     except UnicodeDecodeError:

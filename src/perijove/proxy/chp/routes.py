@@ -50,6 +50,8 @@ class Routes:
         spec = spec_of(path, self._host_routing)
         parse_target(target)
         own = {name: value for name, value in data.items() if name not in {"target", "last_activity"}}
+        if self._host_routing and path != "/":
+            own["host"] = path.split("/")[1]
         twin = self._by_spec.get(spec)
         if twin is not None:
             del self.by_path[twin.path]  # the same path, or its host in other letters
