@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable
@@ -20,6 +21,7 @@ from perijove.wire.target import BadTargetError
 _log = logging.getLogger("perijove.proxy.chp.api")
 _ROUTES: Final = "/api/routes"
 _JSON: Final = "application/json"
+_MONTH = re.compile(r"\d{4}(-\d\d)?")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -48,8 +50,8 @@ class Api:
     def admit(self, ask: Ask) -> bytes | None:
         if not self._token:
             return None
-        scheme, _, given = ask.authorization.partition(b" ")
-        if scheme.lower() in {b"token", b"bearer"} and hmac.compare_digest(given.strip(), self._token):
+        scheme, *given = ask.authorization.split() or [b""]
+        if scheme.lower() in {b"token", b"bearer"} and len(given) == 1 and hmac.compare_digest(given[0], self._token):
             return None
         _log.warning("%s %s was refused: the token is missing or wrong (CONFIGPROXY_AUTH_TOKEN)", ask.method, ask.path)
         return self._count(answer(403))
@@ -87,7 +89,7 @@ class Api:
     async def _all(self, query: str) -> bytes:
         since = None
         asked = parse_qs(query, keep_blank_values=True)
-        text = (asked.get("inactive_since") or asked.get("inactiveSince") or [""])[-1]
+        text = next((asked[name][0] for name in ("inactiveSince", "inactive_since") if asked.get(name, [""])[0]), "")
         if text:
             since = _moment(text)
             if since is None:
@@ -105,7 +107,7 @@ class Api:
             posted = _decode(body)
         except msgspec.ValidationError:
             return answer(400, b"The body must be a JSON object with a 'target'.")
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return answer(400, f"The body is not JSON: {error}".encode())
         target = posted.get("target")
         if not isinstance(target, str):
@@ -120,6 +122,8 @@ class Api:
 
 def _moment(text: str) -> float | None:
     """Seconds since the epoch; without a zone, UTC."""
+    if _MONTH.fullmatch(text):
+        text = f"{text}-01-01"[:10]
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+") if text.count(":") > 2 else text)
         return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,6 +16,8 @@ from perijove.proxy.http1 import Refused, RequestFields, check_partial_head, par
 _log = logging.getLogger("perijove.proxy.chp")
 MAX_BODY: Final = 1024 * 1024
 _MAX_HEAD: Final = 32 * 1024
+_ORIGIN = re.compile(r"\A(?i:https?)://[^/?]*")
+"""Of a target in absolute form."""
 _MAX_FIELDS: Final = 100
 _MAX_CONNECTIONS: Final = 512
 _SILENCE_S: Final = 60.0
@@ -47,7 +50,7 @@ def answer(status: int, body: bytes = b"", kind: str = "text/plain; charset=utf-
     phrase = HTTPStatus(status).phrase
     length = "" if status == HTTPStatus.NO_CONTENT else f"Content-Length: {len(body)}\r\n"
     about = f"Content-Type: {kind}\r\n" if body else ""
-    return f"HTTP/1.1 {status} {phrase}\r\n{about}{length}Cache-Control: no-store\r\n{extra}\r\n".encode() + body
+    return f"HTTP/1.1 {status} {phrase}\r\n{about}{length}{extra}\r\n".encode() + body
 
 
 class Connection(asyncio.Protocol):
@@ -112,7 +115,7 @@ class Connection(asyncio.Protocol):
         line = parse_request_line(data)
         method, target, version = line.groups()
         fields = RequestFields(data[line.end() : end + 2], int(version), _MAX_FIELDS)
-        path, _, query = target.decode("latin-1").partition("?")
+        path, _, query = _ORIGIN.sub("", target.decode("latin-1")).partition("?")
         self._buffer = data[end + 4 :]
         self._line = (method.decode(), path, query)
         refusal = self._server.handler.admit(Ask(*self._line, _authorization(fields.block), b""))
