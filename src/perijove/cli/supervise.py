@@ -79,6 +79,10 @@ class _Child:
             )
         return True
 
+    def pass_on(self, number: signal.Signals) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
     def end(self, deadline: float) -> None:
         if self.process is None or self.process.poll() is not None:
             return
@@ -101,6 +105,7 @@ def supervise(loaded: Loaded, config: Path | None) -> int:
         signal.signal(number, on_signal)
     signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the wait below
     children = [_Child("proxy", config), _Child("hub", config)]
+    signal.signal(signal.SIGUSR1, lambda *_: children[0].pass_on(signal.SIGUSR1))  # it opens its access log again
     code = 0
     while not ending.is_set():
         if not all(child.tend() for child in children):

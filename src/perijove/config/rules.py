@@ -9,7 +9,7 @@ from perijove.config.listen import parse_listen
 from perijove.config.problems import Path as Place
 from perijove.config.problems import Problems
 from perijove.config.secret import SecretMissingError, read_secret
-from perijove.config.settings import Secret, Settings
+from perijove.config.settings import ProxySection, Secret, Settings
 from perijove.wire.names import BadNameError, parse_user_name
 
 BUILT_IN_ROLES = frozenset({"user", "admin", "server", "token"})
@@ -20,6 +20,7 @@ MIN_SERVICE_TOKEN = 8
 def check_rules(settings: Settings, problems: Problems, environ: Mapping[str, str], folder: Path, broken: set[str]) -> None:
     """Add a problem for each rule that does not hold. `broken` sections stand at their defaults and are not referred to."""
     _addresses(settings, problems)
+    _proxy(settings.proxy, problems)
     _names(settings, problems)
     if "services" not in broken:
         _references(settings, problems)
@@ -42,22 +43,28 @@ def _addresses(settings: Settings, problems: Problems) -> None:
         parts = urlsplit(url)
         if url and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query):
             problems.add(place, f"{url!r} must be scheme://host[:port] without a path", "The path is base_url.")
-    for index, url in enumerate(proxy.hubs):
-        if urlsplit(url).scheme not in {"http", "https", "http+unix"}:
-            problems.add(("proxy", "hubs", index), f"{url!r} is not the address of a hub", "Write http://host:port.")
-    for index, network in enumerate(proxy.trusted_proxies):
-        try:
-            ip_network(network, strict=False)
-        except ValueError:
-            problems.add(("proxy", "trusted_proxies", index), f"{network!r} is not a network", "Write it like 10.0.0.0/8.")
-    if bool(proxy.tls_cert) != bool(proxy.tls_key):
-        problems.add(("proxy", "tls_cert" if proxy.tls_cert else "tls_key"), "tls_cert and tls_key go together: set both or neither")
     if settings.log.level not in {"debug", "info", "warning", "error"}:
         problems.add(("log", "level"), f"{settings.log.level!r} is not a level", "Use debug, info, warning or error.")
     if settings.log.format not in {"auto", "json", "console"}:
         problems.add(("log", "format"), f"{settings.log.format!r} is not a format", "Use auto, json or console.")
     if hub.page_default > hub.page_max:
         problems.add(("hub", "page_default"), "must not be larger than page_max")
+
+
+def _proxy(proxy: ProxySection, problems: Problems) -> None:
+    for index, url in enumerate(proxy.hubs):
+        if urlsplit(url).scheme not in {"http", "https", "http+unix"}:
+            problems.add(("proxy", "hubs", index), f"{url!r} is not the address of a hub", "Write http://host:port.")
+    for index, network in enumerate(proxy.trusted_proxies):
+        try:
+            if network != "unix:":
+                ip_network(network, strict=False)
+        except ValueError:
+            problems.add(("proxy", "trusted_proxies", index), f"{network!r} is not a network", 'Write it like 10.0.0.0/8, or "unix:".')
+    if proxy.proxy_protocol and not proxy.trusted_proxies:
+        problems.add(("proxy", "proxy_protocol"), "needs trusted_proxies: the load balancers that may say who a client is")
+    if bool(proxy.tls_cert) != bool(proxy.tls_key):
+        problems.add(("proxy", "tls_cert" if proxy.tls_cert else "tls_key"), "tls_cert and tls_key go together: set both or neither")
 
 
 def _names(settings: Settings, problems: Problems) -> None:

@@ -4,7 +4,7 @@ Sections of plugins ([spawner], [authenticator]) are kept raw here but for `use`
 In every limit 0 means "no limit". Durations are seconds as a number, or text such as "30s", "15m", "8h", "14d".
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -77,12 +77,21 @@ class ProxySection(Section, frozen=True):
     state_file: str = ""
     """Where the last route table is kept; empty: in state_dir."""
     trusted_proxies: tuple[str, ...] = ()
-    """Networks (CIDR) of load balancers whose X-Forwarded-… headers are believed."""
+    """Networks (CIDR) of load balancers whose X-Forwarded-… headers are believed; "unix:" for what comes by a unix socket."""
+    proxy_protocol: bool = False
+    """Connections come from trusted_proxies alone, each with a PROXY protocol preamble (version 1 or 2) that names the client."""
+    forwarded_header: bool = False
+    """Tell servers about clients by Forwarded (RFC 7239) too, besides X-Forwarded-…."""
     tls_cert: str = ""
     tls_key: str = ""
     admin_listen: str = ""
     """Status and metrics of the proxy: host:port or unix:/path; empty: none."""
-    access_log: bool = False
+    access_log: Literal["off", "json", "combined"] = "off"
+    """A line for each request, without its query. combined: Apache's format; json says more."""
+    access_log_sample: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """The share of requests that is logged; answers from 500 up always are."""
+    access_log_file: str = ""
+    """Opened again on SIGUSR1; empty: standard error, "-": standard output."""
 
 
 Patience = Annotated[float, Meta(gt=0, description=DURATION)]
@@ -112,9 +121,9 @@ class ProxyLimitsSection(Section, frozen=True):
     """Unused connections kept to one server."""
     connections: Positive = 10_000
     """Of clients; what comes beyond is answered 503. Lowered at the start to what the open-files limit allows."""
-    connections_per_address: Count = 0
-    """Of one client address (IPv6: one /64 network), WebSockets included; what comes beyond is answered 429. 0: no limit, as whole classes may
-    share an address."""
+    connections_per_address: Count = 2_500
+    """Of one client address (IPv6: one /64 network), WebSockets included; what comes beyond is answered 429. trusted_proxies are not counted.
+    A quarter of `connections`, and room for a class of 200 behind one address. 0: no limit."""
     head_size: Annotated[int, Meta(ge=1024, description=SIZE)] = 64 * 1024
     """Of a request: first line and header fields."""
     fields: Annotated[int, Meta(ge=16)] = 128

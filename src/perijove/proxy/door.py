@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from perijove.proxy.accesslog import AccessLog
 from perijove.proxy.crowding import Crowding
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.errorpages import Trouble
@@ -68,7 +69,9 @@ class Door:
             if self.manners is None
             else ChpForwarding(scheme, self.trusted, self.manners)
         )
-        self.access_log = settings.access_log
+        self.access_log = (
+            AccessLog(settings.access_log, settings.access_log_sample, settings.access_log_file, clock) if settings.access_log != "off" else None
+        )
         self.max_connections = settings.limits.max_connections
         self.crowding = Crowding(settings.limits.max_connections_per_address)
         self._crowds = Seldom(_log)
@@ -93,7 +96,7 @@ class Door:
         self.stats.shed_address += 1
         self._crowds.warn(
             self.clock.now,
-            "%s has more than %d connections (max_connections_per_address): it gets no more. If a load balancer comes from there, add it to "
+            "%s has more than %d connections (connections_per_address): it gets no more. If a load balancer comes from there, add it to "
             "trusted_proxies: those are not counted",
             address,
             self.crowding.most,

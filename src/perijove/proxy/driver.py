@@ -7,13 +7,13 @@ import struct
 from collections.abc import Callable
 from typing import Final, cast
 
-from perijove.proxy.accesslog import log_access
 from perijove.proxy.crowding import Place
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.door import Door, peer_of
 from perijove.proxy.errorpages import CROWDED, HUB_DOWN, NOTHING_HERE, OVERLOADED, SERVER_DOWN, TIMED_OUT, Trouble, render, wants_html
 from perijove.proxy.exchange import Exchange
 from perijove.proxy.http1 import PLAIN_LINE, Refused, RequestFields, check_partial_head, parse_request_line
+from perijove.proxy.logged import LoggedExchange, log_answer, log_exchange
 from perijove.proxy.request import Request
 from perijove.proxy.rewriting import Healthy, target_path
 from perijove.proxy.table import Entry
@@ -236,9 +236,7 @@ class ClientConnection(asyncio.Protocol):
             # Refused a moment ago: stale pages that ask again and again cost no connection each.
             self._answer_at_once(SERVER_DOWN if request.entry is not None else HUB_DOWN, request)
             return
-        exchange = self.exchange = Exchange(self, request)
-        if door.access_log:
-            exchange.started = asyncio.get_running_loop().time()
+        exchange = self.exchange = Exchange(self, request) if door.access_log is None else LoggedExchange(self, request)
         if exchange.receiving:
             clock.arm(self, door.limits.body_s)
         else:
@@ -253,7 +251,7 @@ class ClientConnection(asyncio.Protocol):
         excuses = self.door.excuses
         if excuses is not None and excuses.explain(self, request, trouble, keep=keep, receiving=fields.has_body, started=0.0):
             return
-        self.answer(trouble, request.method, fields.block, keep)
+        self.answer(trouble, request.method, fields.block, keep, request)
         if keep:
             self.door.clock.arm(self, self.door.limits.idle_s)
         else:
@@ -271,15 +269,23 @@ class ClientConnection(asyncio.Protocol):
 
     # What an exchange asks for.
 
-    def answer(self, trouble: Trouble, method: bytes, block: bytes, keep: bool) -> None:
-        """Send a page of our own."""
-        self.door.stats.answered[trouble.status // 100] += 1
-        self.transport.write(render(trouble, self.door.base_url, wants_html(block), method == b"HEAD", keep))
+    def answer(self, trouble: Trouble, method: bytes, block: bytes, keep: bool, request: Request | None = None) -> None:
+        """Send a page of our own. `request`: if there is no exchange, but a request that could be read."""
+        door = self.door
+        door.stats.answered[trouble.status // 100] += 1
+        page = render(trouble, door.base_url, wants_html(block), method == b"HEAD", keep)
+        self.transport.write(page)
+        if door.access_log is not None:
+            sent = len(page) - page.find(b"\r\n\r\n") - 4
+            if self.exchange is not None:
+                self.exchange.sent = sent
+            else:
+                log_answer(door.access_log, request, self._peer, trouble.status, sent)
 
     def finished(self, exchange: Exchange, keep: bool) -> None:
         """The exchange is over, its answer sent on."""
-        if self.door.access_log:
-            log_access(exchange, self._peer)
+        if self.door.access_log is not None:
+            log_exchange(self.door.access_log, exchange, self._peer, self._trusted)
         receiving = exchange.receiving
         self.exchange = None
         door = self.door
@@ -319,8 +325,8 @@ class ClientConnection(asyncio.Protocol):
     def switch(self, exchange: Exchange, up: UpstreamConnection, data: bytes) -> None:
         """Become a tunnel."""
         door = self.door
-        if door.access_log:
-            log_access(exchange, self._peer)
+        if door.access_log is not None:
+            log_exchange(door.access_log, exchange, self._peer, self._trusted)
         entry = exchange.request.entry
         tunnel = Tunnel(
             door.clock, door.limits, _toucher(entry, door.clock), door.tunnel_ended, exchange.request.fields.upgrade.lower() == b"websocket"
@@ -412,8 +418,8 @@ class ClientConnection(asyncio.Protocol):
         exchange, self.exchange = self.exchange, None
         if exchange is not None and not exchange.over:
             self.door.stats.client_aborts += 1
-            if self.door.access_log:
-                log_access(exchange, self._peer)
+            if self.door.access_log is not None:
+                log_exchange(self.door.access_log, exchange, self._peer, self._trusted)
             exchange.client_lost()
 
     def _leave(self) -> None:

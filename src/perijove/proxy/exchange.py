@@ -47,6 +47,10 @@ class Exchange:
     status = 0
     over = False
     started = 0.0
+    sent = 0
+    """Bytes of the answer's body; counted only where there is a log (logged.py): of a chunked one as they came, with its framing."""
+    head = b""
+    """What the server was told."""
     receiving = False
     """Whether more of the request's body is to come."""
     _connecting: asyncio.Task[None] | None = None
@@ -79,7 +83,7 @@ class Exchange:
         """Send the head on a kept connection, or make one first."""
         request = self.request
         door = self._client.door
-        self._head = request.head if request.fields.request_id else b"%b%b%x\r\n\r\n" % (request.head, door.id_prefix, next(door.ids))
+        self.head = request.head if request.fields.request_id else b"%b%b%x\r\n\r\n" % (request.head, door.id_prefix, next(door.ids))
         up = door.upstreams.take(request.origins[0], request.repeatable)
         if up is not None:
             self._send(up)
@@ -89,7 +93,7 @@ class Exchange:
     def _send(self, up: UpstreamConnection) -> None:
         self.up = up
         up.exchange = self
-        up.transport.write(self._head)
+        up.transport.write(self.head)
         if self._pending:
             up.transport.writelines(self._pending)
             self._pending = ()

@@ -1,7 +1,7 @@
 """What a proxy has to be told. A plain record: configuration files are the business of others."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from perijove.proxy.manners import Manners
 
@@ -39,7 +39,7 @@ class Limits:
     pool_per_target: int = 64
     max_connections: int = 10_000
     """Of clients, in each worker; what comes beyond is answered 503. Lowered at the start to what the open-files limit allows."""
-    max_connections_per_address: int = 0
+    max_connections_per_address: int = 2_500
     """In each worker, tunnels included; of IPv6, from one /64. What comes beyond is answered 429. Trusted proxies are not counted. 0: no limit."""
     max_head_bytes: int = 64 * 1024
     max_fields: int = 128
@@ -100,7 +100,12 @@ class ProxySettings:
     """Status and metrics; None: not served by TCP."""
     admin_unix_path: str = ""
     report_interval_s: float = 10.0
-    access_log: bool = False
+    access_log: Literal["off", "json", "combined"] = "off"
+    """A line for each request; combined: Apache's format."""
+    access_log_sample: float = 1.0
+    """The share of requests that is logged; answers from 500 up always are."""
+    access_log_file: str = ""
+    """Opened again on SIGUSR1; empty: standard error, "-": standard output."""
     log_level: str = "info"
     log_format: str = "json"
     """json or console; applies if no logging has been set up by the caller."""

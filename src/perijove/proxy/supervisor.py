@@ -42,7 +42,8 @@ class Companion(Protocol):
 
 
 def run(settings: ProxySettings, ready: Callable[[str], None] | None = None, companion: Companion | None = None) -> int:
-    """Run the proxy until SIGTERM or SIGINT; SIGHUP reads the certificate again, SIGUSR2 replaces the workers one by one. Returns the exit code.
+    """Run the proxy until SIGTERM or SIGINT; SIGHUP reads the certificate again, SIGUSR1 opens the access log
+    again, SIGUSR2 replaces the workers one by one. Returns the exit code.
 
     For the main thread of a process of its own. `ready` is called once every worker serves, with the address people can type
     ("http://127.0.0.1:8000", or "unix:/path").
@@ -183,8 +184,8 @@ class _Supervisor:
             number = info.si_signo if info is not None else None
             if number in {signal.SIGTERM, signal.SIGINT}:
                 return
-            if number == signal.SIGHUP:
-                self._signal(signal.SIGHUP)
+            if number in {signal.SIGHUP, signal.SIGUSR1}:
+                self._signal(signal.Signals(number))
             elif number == signal.SIGUSR2:
                 _log.info("replacing the workers one by one")
                 self._replacing = list(range(self._settings.workers))

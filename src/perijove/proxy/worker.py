@@ -134,7 +134,13 @@ class Worker:
         await self.upstreams.aclose()
         if self._disk is not None and self.index == 0 and self._dirty.is_set():
             await self._disk.save(self.book.epoch, self.book.revision, self.book.routes())
+        self.reopen_log()
         self._publish()
+
+    def reopen_log(self) -> None:
+        """The access log's file was moved away."""
+        if self.door.access_log is not None:
+            self.door.access_log.reopen()
 
     def reload_certificate(self) -> None:
         if self._certificate is not None:
@@ -145,6 +151,8 @@ class Worker:
             try:
                 self.clock.tick()
                 self._publish()
+                if self.door.access_log is not None:
+                    self.door.access_log.flush()
                 if beat % _SWEEP_EVERY == 0:
                     self.upstreams.sweep()
                 if beat % _CERTIFICATE_EVERY == 0:

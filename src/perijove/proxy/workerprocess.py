@@ -14,7 +14,7 @@ from perijove.proxy.settings import ProxySettings
 from perijove.proxy.stats import Board
 from perijove.proxy.worker import Worker
 
-SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2})
+SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ async def _serve(post: Post) -> int:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGUSR2, retire.set)
     loop.add_signal_handler(signal.SIGHUP, worker.reload_certificate)
+    loop.add_signal_handler(signal.SIGUSR1, worker.reopen_log)
     loop.add_reader(post.life, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     if not await _start(worker, post, stop):

@@ -159,6 +159,7 @@ def limits(options: argparse.Namespace) -> Limits:
         idle_s=5.0 if options.keep_alive_timeout is None else options.keep_alive_timeout or _DAY_S,
         body_s=usual.body_s if silence is None else silence,
         response_s=response_s,
+        max_connections_per_address=0,  # it has no such limit, and often all come from one load balancer
         drain_s=_DRAIN_S,
     )
 
