@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from perijove.proxy.manners import Manners
+from perijove.proxy.tlsdemands import TlsDemands
 
 HUB_COOKIES: Final = frozenset({"perijove-session", "__Host-perijove-session", "jupyterhub-hub-login"})
 
@@ -88,6 +89,8 @@ class ProxySettings:
     tls_cert: str = ""
     """Path of the certificate chain (PEM); read again when it changes."""
     tls_key: str = ""
+    tls_key_password: str = field(default="", repr=False)
+    tls_demands: TlsDemands = field(default_factory=TlsDemands)
     upstream_ca: str = ""
     """Path of the certificates (PEM) that https targets are checked against; empty: the system's."""
     upstream_cert: str = ""

@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 
 from perijove.proxy.settings import ProxySettings
+from perijove.proxy.tlsdemands import TlsDemands
 
 _log = logging.getLogger("perijove.proxy.tls")
 
@@ -12,14 +13,17 @@ _log = logging.getLogger("perijove.proxy.tls")
 class Certificate:
     """The door's certificate; read again when its file changes, without a restart."""
 
-    def __init__(self, cert: str, key: str) -> None:
-        """Raises OSError or ssl.SSLError if the files cannot be used."""
+    def __init__(self, cert: str, key: str, password: str = "", demands: TlsDemands | None = None) -> None:
+        """`password`: of the key, if it has one. Raises OSError or ssl.SSLError if the files cannot be used."""
         self._cert = cert
         self._key = key or None
+        self._password = password
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.context.set_alpn_protocols(["http/1.1"])
-        self.context.load_cert_chain(self._cert, self._key)
+        self.context.load_cert_chain(self._cert, self._key, self._tell_password)
+        if demands is not None:
+            demands.impose(self.context)
         self._seen = self._stamp()
 
     def reload_if_changed(self) -> None:
@@ -29,12 +33,16 @@ class Certificate:
             if stamp == self._seen:
                 return
             # Into a context of its own first: a broken pair must not touch the one in use.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._cert, self._key)
-            self.context.load_cert_chain(self._cert, self._key)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._cert, self._key, self._tell_password)
+            self.context.load_cert_chain(self._cert, self._key, self._tell_password)
             self._seen = stamp
             _log.info("the certificate was read again from %s", self._cert)
         except (OSError, ssl.SSLError) as error:
             _log.error("the certificate in %s cannot be used, the one before stays: %s", self._cert, error)
+
+    def _tell_password(self) -> str:
+        """Also where there is none: OpenSSL would ask at the terminal."""
+        return self._password
 
     def _stamp(self) -> tuple[int, ...]:
         return tuple(Path(path).stat().st_mtime_ns for path in (self._cert, self._key) if path)

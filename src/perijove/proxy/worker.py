@@ -46,7 +46,9 @@ class Worker:
         self.clock = Deadlines()
         self.stats.started_at = int(self.clock.wall)
         tls = upstream_context(settings)
-        self._certificate = Certificate(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+        self._certificate = (
+            Certificate(settings.tls_cert, settings.tls_key, settings.tls_key_password, settings.tls_demands) if settings.tls_cert else None
+        )
         self.upstreams = Upstreams(settings.limits, self.clock, self.stats, tls)
         self.book = RouteBook(self.upstreams, self.stats)
         self.door = Door(settings, self.book.table, self.upstreams, self.clock, self.stats)

@@ -19,8 +19,9 @@ from perijove.proxy.chp.journal import Journal
 from perijove.proxy.chp.metrics import Metrics
 from perijove.proxy.chp.routes import Kept, Routes
 from perijove.proxy.chp.settings import KeeperSettings
-from perijove.proxy.chp.tls import server_context
 from perijove.proxy.stats import Board
+from perijove.proxy.tls import Certificate
+from perijove.proxy.workerprocess import SIGNALS
 from perijove.wire.routespec import BadRouteSpecError
 from perijove.wire.target import BadTargetError
 
@@ -95,6 +96,12 @@ class Keeper:
         self._journal.close()
 
 
+def api_certificate(settings: KeeperSettings) -> Certificate | None:
+    """Raises OSError or ssl.SSLError if its files cannot be used."""
+    tls = settings.tls
+    return None if tls is None else Certificate(tls.cert, tls.key, tls.password, tls.demands)
+
+
 class KeeperPost:
     """What the keeper's process is started with, and started again with should it die: a Companion of the supervisor."""
 
@@ -130,12 +137,12 @@ class KeeperPost:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        for number in (signal.SIGHUP, signal.SIGUSR2):
+        for number in SIGNALS - {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}:
             loop.add_signal_handler(number, lambda: None)
         loop.add_reader(life, abandoned)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         keeper = Keeper(self._settings, board)
-        tls = server_context(self._settings.tls) if self._settings.tls is not None else None
+        tls = certificate.context if (certificate := api_certificate(self._settings)) is not None else None
         servers = [HttpServer(keeper.followers), HttpServer(keeper.api), HttpServer(keeper.metrics)]
         await servers[0].listen([self._feed])
         await servers[1].listen(self._api, tls)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from perijove.proxy.tlsdemands import TlsDemands
+
 PRIVATE_NETWORKS: Final = (
     "unix:", "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10",
 )  # fmt: skip
@@ -11,21 +13,13 @@ PRIVATE_NETWORKS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerTls:
-    """A listener's certificate, and what it asks of clients."""
+    """The API's certificate, and what is asked of those who connect."""
 
     cert: str
     key: str = ""
     password: str = field(default="", repr=False)
     """Of the key; empty: it has none."""
-    client_ca: str = ""
-    """Path of the certificates (PEM) that clients' are checked against; empty: the system's."""
-    request_cert: bool = False
-    reject_unauthorized: bool = False
-    """Whether clients without a good certificate are refused; counts with `request_cert` only."""
-    ciphers: str = ""
-    protocol: str = ""
-    """"TLSv1_2" or "TLSv1_3", if only that is spoken."""
-    dhparam: str = ""
+    demands: TlsDemands = field(default_factory=TlsDemands)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

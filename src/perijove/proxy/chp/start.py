@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from perijove.proxy.chp.followers import FEED_PATH
-from perijove.proxy.chp.keeper import KeeperPost
+from perijove.proxy.chp.keeper import KeeperPost, api_certificate
 from perijove.proxy.chp.options import parse
 from perijove.proxy.chp.settings import PRIVATE_NETWORKS, KeeperSettings, ServerTls
 from perijove.proxy.listening import BACKLOG, bind_tcp, listen_unix
@@ -23,6 +23,7 @@ from perijove.proxy.logs import set_up_logs
 from perijove.proxy.manners import Manners
 from perijove.proxy.settings import Limits, ProxySettings
 from perijove.proxy.supervisor import run
+from perijove.proxy.tlsdemands import TlsDemands
 from perijove.wire.target import BadTargetError, parse_target
 
 _log = logging.getLogger("perijove.proxy.chp")
@@ -62,12 +63,13 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str], stack: context
     folder = _private_folder(stack)
     feed_token = secrets.token_urlsafe(32)
     keeper = keeper_settings(options, environ, token, feed_token, folder)
+    api_certificate(keeper)  # what is wrong with it is said here, once, rather than by the keeper again and again
     post = KeeperPost(keeper, listen_unix(keeper.feed_socket), _listen_api(options, stack), _listen_metrics(options, stack), folder)
     stack.callback(post.close)
     if options.pid_file:
         Path(options.pid_file).write_text(f"{os.getpid()}", encoding="ascii")
         stack.callback(_unlink, options.pid_file, os.getpid())
-    settings = proxy_settings(options, feed_token, keeper.feed_socket)
+    settings = proxy_settings(options, environ, feed_token, keeper.feed_socket)
     code = run(settings, companion=post)
     return _INTERRUPTED if code == 0 else code
 
@@ -107,16 +109,18 @@ def keeper_settings(options: argparse.Namespace, environ: Mapping[str, str], tok
             cert=options.api_ssl_cert,
             key=options.api_ssl_key,
             password=environ.get("CONFIGPROXY_API_SSL_KEY_PASSPHRASE", ""),
-            client_ca=options.api_ssl_ca,
-            request_cert=options.api_ssl_request_cert,
-            reject_unauthorized=options.api_ssl_reject_unauthorized,
+            demands=TlsDemands(
+                client_ca=options.api_ssl_ca,
+                request_cert=options.api_ssl_request_cert,
+                reject_unauthorized=options.api_ssl_reject_unauthorized,
+            ),
         )
         if options.api_ssl_cert
         else None,
     )
 
 
-def proxy_settings(options: argparse.Namespace, feed_token: str, feed_socket: str) -> ProxySettings:
+def proxy_settings(options: argparse.Namespace, environ: Mapping[str, str], feed_token: str, feed_socket: str) -> ProxySettings:
     return ProxySettings(
         host="" if options.ip in {None, "*"} else options.ip,
         port=_DEFAULT_PORT if options.port is None else options.port,
@@ -130,6 +134,15 @@ def proxy_settings(options: argparse.Namespace, feed_token: str, feed_socket: st
         hub_cookies=frozenset(),
         tls_cert=options.ssl_cert,
         tls_key=options.ssl_key,
+        tls_key_password=environ.get("CONFIGPROXY_SSL_KEY_PASSPHRASE", ""),
+        tls_demands=TlsDemands(
+            client_ca=options.ssl_ca,
+            request_cert=options.ssl_request_cert,
+            reject_unauthorized=options.ssl_reject_unauthorized,
+            ciphers=options.ssl_ciphers,
+            protocol=options.ssl_protocol,
+            dhparam=options.ssl_dhparam,
+        ),
         upstream_ca=options.client_ssl_ca,
         upstream_cert=options.client_ssl_cert,
         upstream_key=options.client_ssl_key,
