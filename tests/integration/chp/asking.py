@@ -108,7 +108,7 @@ def _read(sock: socket.socket, question: Ask, method: str, *, upgrade: bool = Fa
     headers = [("Host", "h"), *([("Connection", "Upgrade"), ("Upgrade", "websocket")] if upgrade else [])]
     connection.send(h11.Request(method=method, target="/", headers=headers))
     connection.send(h11.EndOfMessage())
-    answer, deadline = Answer(), time.monotonic() + question.patience_s
+    answer, deadline, silent = Answer(), time.monotonic() + question.patience_s, not had
     if had:
         connection.receive_data(had)
     try:
@@ -116,7 +116,9 @@ def _read(sock: socket.socket, question: Ask, method: str, *, upgrade: bool = Fa
             event = connection.next_event()
             if event is h11.NEED_DATA:
                 sock.settimeout(max(0.01, deadline - time.monotonic()))
-                connection.receive_data(sock.recv(256 * 1024))
+                piece = sock.recv(256 * 1024)
+                silent = silent and not piece
+                connection.receive_data(piece)
             elif isinstance(event, h11.Response) or (isinstance(event, h11.InformationalResponse) and event.status_code == 101):
                 answer.status, answer.reason = event.status_code, event.reason.decode("latin-1")
                 answer.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers]
@@ -133,9 +135,8 @@ def _read(sock: socket.socket, question: Ask, method: str, *, upgrade: bool = Fa
                 return answer, None
     except TimeoutError:
         answer.status = answer.status or -1
-    except h11.RemoteProtocolError as error:
-        # h11 says the same of an end without an answer and of one in the midst of one; neither is a malformed answer.
-        answer.status = answer.status or (0 if "closed" in str(error) else -2)
+    except h11.RemoteProtocolError:
+        answer.status = answer.status or (0 if silent else -2)
     except OSError:
         pass
     return answer, None

@@ -13,6 +13,9 @@ _LOCATIONS = [
 ]  # fmt: skip
 
 
+_WS = ("Connection: Upgrade", "Upgrade: websocket")
+
+
 def _locations() -> Iterator[Question]:
     for options in ("plain", "auto-rewrite", "rewriting"):
         for location in _LOCATIONS:
@@ -35,9 +38,7 @@ def _hosts() -> Iterator[Question]:
     ):  # fmt: skip
         for path in ("/", "/x?y=z", "/user/alice/x"):
             yield Question("hosts", f"{host or 'no name'} {path}", (get(path, host=host),))
-    yield Question(
-        "hosts", "upgrade", (Ask("GET /user/alice/ws", ("Connection: Upgrade", "Upgrade: websocket"), host="alice.example.org", then=b"ping"),)
-    )
+    yield Question("hosts", "upgrade", (Ask("GET /user/alice/ws", _WS, host="alice.example.org", then=b"ping"),))
     yield Question("hosts", "the table", (api("GET /api/routes"),))
     yield Question("hosts", "one route", (api("GET /api/routes/alice.example.org/user/alice"),))
     visit = get("/", host="c.example.org")
@@ -47,14 +48,14 @@ def _hosts() -> Iterator[Question]:
 
 def _errors() -> Iterator[Question]:
     for options in ("error-target", "error-target-gone", "error-path", "error-path-empty"):
-        part: Part = "status" if options == "error-path-empty" else "all"
+        part: Part = "status" if options in {"error-path-empty", "error-target-gone"} else "all"
         for line in (
             "GET /", "GET /nothing?a=b&c=%20d", "GET /n%C3%A9", "POST /nothing", "HEAD /nothing", "GET /closed", "GET /closed/x?y=z",
             "POST /closed/x", "HEAD /closed", "GET /%", "GET /gzip", "GET /closed/gzip",
         ):  # fmt: skip
             yield Question(options, line, (Ask(line, part=part),))
-        yield Question(options, "upgrade without a route", (upgrade("/nothing", then=b""),))
-        yield Question(options, "upgrade to nobody", (upgrade("/closed", then=b""),))
+        yield Question(options, "upgrade without a route", (upgrade("/nothing", then=b"", part="status"),))
+        yield Question(options, "upgrade to nobody", (upgrade("/closed", then=b"", part="status"),))
         yield Question(options, "POST with a body", (Ask("POST /nothing", (), b"some text", part=part),))
         if options in {"error-target", "error-path"}:
             for status in (404, 500, 503):
@@ -70,13 +71,14 @@ def _tls() -> Iterator[Question]:
     yield tls("plain target", get("/x"))
     yield tls("forwarded", get("/x", "X-Forwarded-Proto: http"))
     yield tls("websocket", upgrade("/ws"))
-    yield tls("secure target", get("/secure/x?y=z"))
-    yield tls("secure target, body", Ask("POST /secure/x", (), b"some text"))
-    yield tls("secure target, websocket", upgrade("/secure/ws"))
-    yield tls("secure target that asks for a certificate", get("/mutual/x"))
-    yield tls("secure target that asks for a certificate, websocket", upgrade("/mutual/ws"))
+    for host in ("localhost", "hub.example.org"):  # the certificates are for localhost
+        yield tls(f"{host}: secure target", get("/secure/x?y=z", host=host))
+        yield tls(f"{host}: secure target, body", Ask("POST /secure/x", (), b"some text", host=host))
+        yield tls(f"{host}: secure target, websocket", Ask("GET /secure/ws", _WS, host=host, then=b"ping"))
+        yield tls(f"{host}: secure target that asks for a certificate", get("/mutual/x", host=host))
+        yield tls(f"{host}: secure target that asks for a certificate, websocket", Ask("GET /mutual/ws", _WS, host=host, then=b"ping"))
     yield tls("secure target of another authority", Ask("GET /stranger/x", part="status"))
-    yield tls("secure target of another authority, websocket", Ask("GET /stranger/ws", ("Connection: Upgrade", "Upgrade: websocket"), part="status"))
+    yield tls("secure target of another authority, websocket", Ask("GET /stranger/ws", _WS, part="status"))
     yield tls("health", Ask("GET /_chp_healthz"))
     yield tls("plain HTTP to the secure port", Ask("GET /x", to="unsafe", part="status"))
     yield tls("the table", api("GET /api/routes"))
@@ -107,7 +109,7 @@ def _sockets() -> Iterator[Question]:
     yield sockets("the table without a token", api("GET /api/routes", fields=()))
     yield sockets("add and delete", api("POST /api/routes/s", {"target": "<other>"}), get("/s/x"), api("DELETE /api/routes/s"))
     yield sockets("metrics", Ask("GET /metrics", to="metrics", part="status"))
-    yield sockets("metrics elsewhere", Ask("GET /x", to="metrics"))
+    yield sockets("metrics elsewhere", Ask("GET /x", to="metrics", part="status"))
 
 
 def _limits() -> Iterator[Question]:

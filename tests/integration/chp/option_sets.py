@@ -22,7 +22,6 @@ ROUTES = {
     "/socket-other-name": "<socket-other-name>",
     "/no-socket": "<no-socket>",
     "/slash": "<backend>/",
-    "/query": "<backend>/base?key=value",
 }
 """Posted to every set but those that say otherwise."""
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from tests.running.perijove import free_port
@@ -145,17 +146,18 @@ class Proxy:
         """The routes there are, as they are compared."""
         return json.loads(_TIME.sub("<time>", self.api("GET /api/routes").body.decode()))
 
-    def told(self, question: Ask) -> list[dict[str, object]]:
+    def told(self, question: Ask) -> list[dict[str, Any]]:
         """Answers as they are compared: what is this run's own is replaced by a word."""
         return [_told(answer, question, self.words) for answer in self.ask(question)]
 
 
-def _told(answer: Answer, question: Ask, words: dict[str, str]) -> dict[str, object]:
-    told = shown(answer, question.part)
+def _told(answer: Answer, question: Ask, words: dict[str, str]) -> dict[str, Any]:
+    # What the REST API says to a person about a mistake is each program's own words.
+    told = shown(answer, "status" if question.to == "api" and answer.status >= 400 else question.part)
     text = json.dumps(told)
     for word, value in words.items():
         text = re.sub(rf"(?<![0-9A-Za-z]){re.escape(value)}(?!\d)", f"<{word}>", text) if value.isdigit() else text.replace(value, f"<{word}>")
-    result: dict[str, object] = json.loads(_TIME.sub("<time>", text))
+    result: dict[str, Any] = json.loads(_TIME.sub("<time>", text))
     body = result.get("body")
     if isinstance(body, str) and "application/json" in str(result.get("headers")):
         with suppress(ValueError):
