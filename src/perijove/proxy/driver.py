@@ -262,7 +262,7 @@ class ClientConnection(asyncio.Protocol):
             self.transport.write(refused.answer(method))
             self.end()
             return
-        self.door.stats.refused += 1
+        self.door.stats.refuse(refused.status)
         title = "There is nothing here" if refused.status == 404 else "The request is not understood"
         self.answer(Trouble(refused.status, title, refused.reason), method, block, False)
         self.end(linger=True)
@@ -272,7 +272,7 @@ class ClientConnection(asyncio.Protocol):
     def answer(self, trouble: Trouble, method: bytes, block: bytes, keep: bool, request: Request | None = None) -> None:
         """Send a page of our own. `request`: if there is no exchange, but a request that could be read."""
         door = self.door
-        door.stats.answered[trouble.status // 100] += 1
+        door.stats.answered[trouble.status] += 1
         page = render(trouble, door.base_url, wants_html(block), method == b"HEAD", keep)
         self.transport.write(page)
         if door.access_log is not None:

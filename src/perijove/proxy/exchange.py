@@ -174,7 +174,7 @@ class Exchange:
             if head.status == 101:
                 self._switch(data)
                 return
-            client.door.stats.answered[1] += 1
+            client.door.stats.answered[head.status] += 1
             if self.request.fields.minor == 1:
                 client.transport.write(b"HTTP/1.1 %d \r\n%b\r\n" % (head.status, head.fields))
             data = data[head.size :]
@@ -190,7 +190,7 @@ class Exchange:
     def _note_status(self, status: int) -> None:
         self.status = status
         door = self._client.door
-        door.stats.answered[status // 100] += 1
+        door.stats.answered[status] += 1
         request = self.request
         entry = request.entry
         if entry is not None and (status < 300 or status == 304) and request.tracked:
@@ -262,7 +262,7 @@ class Exchange:
         self.status = 101
         self.up = None
         up.exchange = None
-        self._client.door.stats.answered[1] += 1
+        self._client.door.stats.answered[101] += 1
         # The bytes of a 101 that was asked for go as they are: both ends have to agree on every one of its fields.
         self._client.switch(self, up, data)
 
@@ -301,7 +301,7 @@ class Exchange:
                 out = self._body_chunks.feed(data)
             except Refused as refused:
                 self.receiving = True
-                client.door.stats.refused += 1
+                client.door.stats.refuse(refused.status)
                 if self.begun:
                     self._truncate()
                 else:

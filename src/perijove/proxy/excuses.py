@@ -112,7 +112,7 @@ class Explanation(Exchange):
         self._release()
         client = self._client
         self.status = self._trouble.status
-        client.door.stats.answered[self.status // 100] += 1
+        client.door.stats.answered[self.status] += 1
         keep = self.keep_client and not self.receiving and not client.door.draining
         client.transport.write(self._excuses.page(self._trouble, self._asked, keep))
         self.request = self._asked

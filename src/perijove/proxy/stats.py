@@ -1,15 +1,18 @@
 """Counters of the workers, in memory they share: whoever is asked can tell the sum."""
 
 import mmap
+from array import array
 from collections.abc import Iterator
 from typing import Final
 
-GAUGES: Final = ("connections", "exchanges", "tunnels", "upstream_idle", "upstream_open", "routes", "feed_connected", "feed_revision", "started_at")
+GAUGES: Final = ("pid", "connections", "exchanges", "tunnels", "upstream_idle", "upstream_open", "routes", "feed_connected", "feed_revision", "started_at")
 COUNTERS: Final = (
-    "accepted", "shed", "shed_address", "refused_preamble", "requests", "answered_1xx", "answered_2xx", "answered_3xx", "answered_4xx", "answered_5xx", "refused",
+    "accepted", "shed", "shed_address", "requests", "answered_1xx", "answered_2xx", "answered_3xx", "answered_4xx", "answered_5xx",
+    "refused", "refused_malformed", "refused_too_large", "refused_unsupported", "refused_preamble",
     "tunnels_opened", "upstream_connects", "upstream_failures", "upstream_retries", "timeouts", "client_aborts", "feed_snapshots", "feed_changes", "feed_reports",
 )  # fmt: skip
 _NAMES: Final = GAUGES + COUNTERS
+_STATUSES: Final = 1000
 
 
 class Stats:
@@ -17,10 +20,10 @@ class Stats:
 
     __slots__ = ("answered", *_NAMES)
 
+    pid: int
     accepted: int
     shed: int
     shed_address: int
-    refused_preamble: int
     requests: int
     answered_1xx: int
     answered_2xx: int
@@ -28,6 +31,10 @@ class Stats:
     answered_4xx: int
     answered_5xx: int
     refused: int
+    refused_malformed: int
+    refused_too_large: int
+    refused_unsupported: int
+    refused_preamble: int
     tunnels_opened: int
     upstream_connects: int
     upstream_failures: int
@@ -50,8 +57,8 @@ class Stats:
     def __init__(self) -> None:
         for name in _NAMES:
             setattr(self, name, 0)
-        self.answered = [0] * 10
-        """Answers by the hundreds of their status."""
+        self.answered = [0] * _STATUSES
+        """Answers by their status."""
 
 
 class Board:
@@ -61,10 +68,12 @@ class Board:
         self.size = rows
         self._memory = mmap.mmap(-1, (rows + 1) * len(_NAMES) * 8)
         self._cells = memoryview(self._memory).cast("q")
+        self._answered = memoryview(mmap.mmap(-1, (rows + 1) * _STATUSES * 8)).cast("q")
 
     def publish(self, row: int, stats: Stats) -> None:
         for hundreds in range(1, 6):
-            setattr(stats, f"answered_{hundreds}xx", stats.answered[hundreds])
+            setattr(stats, f"answered_{hundreds}xx", sum(stats.answered[hundreds * 100 : hundreds * 100 + 100]))
+        self._answered[row * _STATUSES : (row + 1) * _STATUSES] = array("q", stats.answered)
         begin = row * len(_NAMES)
         for at, name in enumerate(_NAMES):
             self._cells[begin + at] = getattr(stats, name)
@@ -76,6 +85,14 @@ class Board:
             if name in COUNTERS:
                 self._cells[past + at] += self._cells[begin + at]
             self._cells[begin + at] = 0
+        for status in range(_STATUSES):
+            self._answered[self.size * _STATUSES + status] += self._answered[row * _STATUSES + status]
+            self._answered[row * _STATUSES + status] = 0
+
+    def answers(self) -> dict[int, int]:
+        """Of all workers, also those that have ended: how many by status."""
+        counts = (sum(self._answered[status :: _STATUSES].tolist()) for status in range(_STATUSES))
+        return {status: count for status, count in enumerate(counts) if count}
 
     def row(self, row: int) -> dict[str, int]:
         begin = row * len(_NAMES)

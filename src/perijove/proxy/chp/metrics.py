@@ -1,9 +1,12 @@
 """Metrics under the names that configurable-http-proxy gives them, and all of ours."""
 
 from collections.abc import Awaitable
+from http import HTTPStatus
 
+from perijove.proxy.admin import Admin
 from perijove.proxy.chp.api import Api
 from perijove.proxy.chp.httpserver import Ask, Connection, answer
+from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.stats import Board
 
 
@@ -13,21 +16,33 @@ class Metrics:
     def __init__(self, board: Board, api: Api) -> None:
         self._board = board
         self._api = api
+        self._admin = Admin(board, Deadlines(), lambda: None)
 
     def admit(self, ask: Ask) -> bytes | None:
         if ask.path != "/metrics":
-            return answer(404)
-        return None if ask.method in {"GET", "HEAD"} else answer(405, extra="Allow: GET\r\n")
+            return answer(HTTPStatus.NOT_FOUND)
+        return None if ask.method == "GET" else answer(HTTPStatus.METHOD_NOT_ALLOWED, extra="Allow: GET\r\n")
 
     def serve(self, ask: Ask, connection: Connection) -> bytes | Awaitable[bytes]:  # noqa: ARG002 - the handler's shape
-        return answer(200, self.text().encode(), "text/plain; version=0.0.4; charset=utf-8")
+        return answer(HTTPStatus.OK, self.text().encode(), "text/plain; version=0.0.4; charset=utf-8")
 
     def text(self) -> str:
+        """Prometheus' text format."""
         lines: list[str] = []
         for name, what in (("get", "Requests for routes"), ("add", "Routes set"), ("delete", "Requests to delete a route")):
             lines += _counter(f"api_route_{name}", what, {"": self._api.asked[name]})
-        lines += _counter("requests_api", "Answers of the API, by status", {f'{{status="{code}"}}': n for code, n in self._api.answered.items()})
-        return "\n".join(lines) + "\n"
+        lines += _counter("requests_api", "Answers of the API, by status", _labelled(self._api.answered))
+        totals = [*self._board.rows(), self._board.past()]
+        upgraded = sum(row["tunnels_opened"] for row in totals)
+        lines += _counter("requests_ws", "Connections upgraded", {"": upgraded})
+        lines += _counter("requests_web", "Other requests", {"": sum(row["requests"] for row in totals) - upgraded})
+        lines += _counter("requests_proxy", "Answers sent to clients, by status", _labelled(self._board.answers()))
+        ours = self._admin.metrics() if len(totals) > 1 else ""  # nothing to tell while all workers are being replaced
+        return "\n".join(lines) + "\n" + ours
+
+
+def _labelled(counts: dict[int, int]) -> dict[str, int]:
+    return {f'{{status="{status}"}}': count for status, count in sorted(counts.items())}
 
 
 def _counter(name: str, what: str, values: dict[str, int]) -> list[str]:
