@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
-_HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+_HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 PROTOCOLS: Final = ("TLSv1_2", "TLSv1_3")
 LEVELS: Final = {"debug": "debug", "info": "info", "warn": "warning", "warning": "warning", "error": "error"}
 
@@ -176,7 +176,7 @@ def _level(text: str) -> str:
 
 
 def _header(text: str) -> tuple[str, str]:
-    found = _HEADER.fullmatch(text)
+    found = _HEADER.fullmatch(text.strip())
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a header field: write NAME:VALUE")
     return found[1], found[2].strip(" \t")
