@@ -150,8 +150,20 @@ _GROUPS: dict[str, tuple[str, ...]] = {
 DIFFERENCES = {name: why for why, names in _GROUPS.items() for name in names}
 """Why, by the question's name."""
 
-COMMAND_LINE: dict[str, str] = {}
+COMMAND_LINE = {
+    "API socket and port": "ours refuses a listener that is named twice",
+    "metrics socket and port": "ours refuses a listener that is named twice",
+    "port in use": "ours ends with code 1: whoever started it must know",
+    "API port in use": "ours ends with code 1: whoever started it must know",
+    "token in a file": "ours takes CONFIGPROXY_AUTH_TOKEN_FILE itself",
+    "unknown log level": "ours refuses a level there is not",
+    "time limit not a number": "ours refuses a limit that is not a number",
+    "sockets": "ours removes its sockets when it ends",
+}
 """Of `test_command_line.py`."""
 
-ACTIVITY: dict[str, str] = {}
+ACTIVITY = {
+    "not modified": "ours counts it: somebody looked at a page",
+    "a body that is refused": "ours does not count it: the server did not take it",
+}
 """Of `test_activity.py`."""
