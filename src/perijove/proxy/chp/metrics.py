@@ -1,12 +1,10 @@
-"""Metrics under the names that configurable-http-proxy gives them, and all of ours."""
+"""Metrics under the names that configurable-http-proxy gives them."""
 
 from collections.abc import Awaitable
 from http import HTTPStatus
 
-from perijove.proxy.admin import Admin
 from perijove.proxy.chp.api import Api
 from perijove.proxy.chp.httpserver import Ask, Connection, answer
-from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.stats import Board
 
 
@@ -16,7 +14,6 @@ class Metrics:
     def __init__(self, board: Board, api: Api) -> None:
         self._board = board
         self._api = api
-        self._admin = Admin(board, Deadlines(), lambda: None)
 
     def admit(self, ask: Ask) -> bytes | None:
         if ask.path != "/metrics":
@@ -37,8 +34,7 @@ class Metrics:
         lines += _counter("requests_ws", "Connections upgraded", {"": upgraded})
         lines += _counter("requests_web", "Other requests", {"": sum(row["requests"] for row in totals) - upgraded})
         lines += _counter("requests_proxy", "Answers sent to clients, by status", _labelled(self._board.answers()))
-        ours = self._admin.metrics() if len(totals) > 1 else ""  # nothing to tell while all workers are being replaced
-        return "\n".join(lines) + "\n" + ours
+        return "\n".join(lines) + "\n"
 
 
 def _labelled(counts: dict[int, int]) -> dict[str, int]:
