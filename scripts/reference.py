@@ -22,6 +22,8 @@ from perijove.domain.audit import ACTIONS
 from perijove.domain.lifecycle import ACTIVITY, TABLE, Event
 from perijove.domain.server import Phase
 from perijove.plugins import AUTHENTICATORS, SPAWNERS
+from perijove.proxy.exposition import METRICS as PROXY_METRICS
+from perijove.proxy.exposition import PREFIX
 from perijove.telemetry.metrics import Metrics
 from perijove.wire.scopes.table import SELF_SCOPES, STANDARD_SCOPES
 
@@ -261,7 +263,14 @@ def metrics_page() -> Iterator[str]:
             labels = ", ".join(f"`{label}`" for label in collector._labelnames)  # noqa: SLF001 - the library has no other way to ask
             name = f"{found.name}_total" if found.type == "counter" else found.name
             yield f"| `{name}` | {found.type} | {labels} | {cell(found.documentation)} |"
-    yield "\nBesides, what the library says of the process itself: `process_*`, `python_*`."
+    yield "\nBesides, what the library says of the process itself: `process_*`, `python_*`.\n"
+    yield "## Of the proxy\n"
+    yield "At `/metrics` of `admin_listen` in `[proxy]`: [watch the proxy](../howto/watch-the-proxy.md). Each worker answers for all.\n"
+    yield "| metric | kind | labels | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for metric in PROXY_METRICS:
+        labels = f"`{metric.label}`: {', '.join(f'`{value}`' for value in metric.fields)}" if metric.label else ""
+        yield f"| `{PREFIX}{metric.name}` | {metric.kind} | {labels} | {cell(metric.help)} |"
 
 
 def audit_page() -> Iterator[str]:

@@ -19,11 +19,11 @@ _AT_ONCE: Final = 100
 T = TypeVar("T")
 
 
-async def in_turns(routes: Iterable[T]) -> AsyncIterator[T]:
+async def in_turns(routes: Iterable[T], at_once: int = _AT_ONCE) -> AsyncIterator[T]:
     """The same, but requests get their turn every hundred."""
     for at, route in enumerate(routes, 1):
         yield route
-        if at % _AT_ONCE == 0:
+        if at % at_once == 0:
             await asyncio.sleep(0)
 
 

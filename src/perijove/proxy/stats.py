@@ -5,7 +5,9 @@ from array import array
 from collections.abc import Iterator
 from typing import Final
 
-GAUGES: Final = ("pid", "connections", "exchanges", "tunnels", "upstream_idle", "upstream_open", "routes", "feed_connected", "feed_revision", "started_at")
+GAUGES: Final = (
+    "pid", "connections", "exchanges", "tunnels", "upstream_idle", "upstream_open", "routes", "feed_connected", "feed_revision", "started_at",
+)  # fmt: skip
 COUNTERS: Final = (
     "accepted", "shed", "shed_address", "requests", "answered_1xx", "answered_2xx", "answered_3xx", "answered_4xx", "answered_5xx",
     "refused", "refused_malformed", "refused_too_large", "refused_unsupported", "refused_preamble",
@@ -60,6 +62,16 @@ class Stats:
         self.answered = [0] * _STATUSES
         """Answers by their status."""
 
+    def refuse(self, status: int) -> None:
+        """Count a request refused with `status`."""
+        self.refused += 1
+        if status == 400:
+            self.refused_malformed += 1
+        elif status in {413, 414, 431}:
+            self.refused_too_large += 1
+        else:
+            self.refused_unsupported += 1
+
 
 class Board:
     """Rows of numbers, one for each worker that there may be at once, and one for those that have ended. Make it before forking."""
@@ -91,7 +103,7 @@ class Board:
 
     def answers(self) -> dict[int, int]:
         """Of all workers, also those that have ended: how many by status."""
-        counts = (sum(self._answered[status :: _STATUSES].tolist()) for status in range(_STATUSES))
+        counts = (sum(self._answered[status::_STATUSES].tolist()) for status in range(_STATUSES))
         return {status: count for status, count in enumerate(counts) if count}
 
     def row(self, row: int) -> dict[str, int]:

@@ -207,6 +207,14 @@ class Upstreams:
         """Connections to servers, tunnels not counted."""
         return len(self._open)
 
+    def connections(self) -> tuple[UpstreamConnection, ...]:
+        """Open ones to servers, tunnels not among them."""
+        return tuple(self._open)
+
+    def origins(self) -> tuple[Origin, ...]:
+        """All addresses that routes lead to."""
+        return tuple(self._origins.values())
+
     def sweep(self) -> None:
         """Drop what has been idle for too long; called every few seconds."""
         before = self._clock.now - self._limits.pool_idle_s

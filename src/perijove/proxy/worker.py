@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import socket
 import time
@@ -20,6 +21,7 @@ from perijove.proxy.listening import BACKLOG
 from perijove.proxy.routebook import RouteBook
 from perijove.proxy.settings import ProxySettings
 from perijove.proxy.stats import Board, Stats
+from perijove.proxy.status import Status
 from perijove.proxy.tabledisk import TableDisk
 from perijove.proxy.tls import Certificate, upstream_context
 from perijove.proxy.upstreams import Upstreams
@@ -44,7 +46,7 @@ class Worker:
         self.board = board or Board(1)
         self.stats = Stats()
         self.clock = Deadlines()
-        self.stats.started_at = int(self.clock.wall)
+        self.stats.pid, self.stats.started_at = os.getpid(), int(self.clock.wall)
         tls = upstream_context(settings)
         self._certificate = (
             Certificate(settings.tls_cert, settings.tls_key, settings.tls_key_password, settings.tls_demands) if settings.tls_cert else None
@@ -68,7 +70,7 @@ class Worker:
             if settings.follow and (settings.feeds or settings.hubs) and settings.token
             else None
         )
-        self._admin = Admin(self.board, self.clock, self._publish)
+        self._admin = Admin(Status(self.board, self.clock, self.book, self.upstreams), self._publish)
         self.failed = asyncio.Event()
         """Set when the worker can no longer do its work and should be replaced."""
         self._servers: list[asyncio.Server] = []
@@ -85,12 +87,10 @@ class Worker:
             if self.settings.feeds:
                 await self._feed.followed.wait()
         loop = asyncio.get_running_loop()
-        context = self._certificate.context if self._certificate is not None and self._arrivals is None else None
         client = self._arrivals or (lambda: ClientConnection(self.door))
-        patience_s = self.settings.limits.head_s if context is not None else None
         for sock in sockets:
             listen = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-            server = await listen(client, sock=sock, backlog=BACKLOG, ssl=context, ssl_handshake_timeout=patience_s)
+            server = await listen(client, sock=sock, backlog=BACKLOG)
             self._servers.append(server)
         for sock in admin_sockets:
             start = asyncio.start_unix_server if sock.family == socket.AF_UNIX else asyncio.start_server
@@ -176,7 +176,8 @@ class Worker:
             _log.critical("the %s task of the proxy failed: this worker gives way to another", task.get_name(), exc_info=task.exception())
             self.failed.set()
 
-    def _publish(self) -> None:
+    def _publish(self) -> int:
+        """Bring this worker's row up to date; returns its process id."""
         door = self.door
         self.stats.connections = len(door.connections)
         self.stats.exchanges = sum(connection.busy for connection in door.connections)
@@ -184,3 +185,4 @@ class Worker:
         self.stats.tunnels = len(door.tunnels)
         with contextlib.suppress(IndexError):
             self.board.publish(self._row, self.stats)
+        return self.stats.pid
