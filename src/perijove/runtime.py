@@ -52,7 +52,7 @@ from perijove.web.pages.routes import ROUTES as PAGES
 from perijove.web.proxies import ROUTES as PROXIES
 from perijove.web.server import serve
 from perijove.web.surface import Surface
-from perijove.wire.scopes import Catalog, ScopeError
+from perijove.wire.scopes import Catalog, CustomScope, ScopeError
 
 _log = structlog.get_logger("perijove")
 LOOP_TURN_S = 0.05
@@ -68,14 +68,21 @@ def load_settings(config: Path | None) -> Loaded:
 def _more_checks(settings: Settings, problems: Problems) -> None:
     check_plugins(settings, problems)
     try:
-        catalog = Catalog(settings.custom_scopes)
+        catalog = catalog_of(settings)
         roles = [RoleDeclaration(name=entry.name, description=entry.description or None, scopes=entry.scopes or None) for entry in settings.roles]
-        merge_roles(catalog, roles)
+        merge_roles(catalog, roles, settings.access.extra_user_scopes)
     except ScopeError as error:
         problems.add(("custom_scopes",), str(error))
     except RolesError as error:
         for mistake in error.mistakes:
-            problems.add(mistake.path, mistake.message)
+            problems.add(mistake.path if mistake.path[0] == "roles" else ("access", *mistake.path), mistake.message)
+
+
+def catalog_of(settings: Settings) -> Catalog:
+    """All scopes that this site knows. Raises ScopeError."""
+    return Catalog(
+        {name: scope if isinstance(scope, str) else CustomScope(scope.description, scope.subscopes) for name, scope in settings.custom_scopes.items()}
+    )
 
 
 def prepare(loaded: Loaded) -> None:
@@ -180,7 +187,7 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True) 
                 )
                 for entry in settings.profiles
             ],
-            catalog=Catalog(settings.custom_scopes),
+            catalog=catalog_of(settings),
         )
 
 

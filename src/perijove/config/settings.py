@@ -158,6 +158,8 @@ class AccessSection(Section, frozen=True):
     blocked_groups: tuple[str, ...] = ()
     admin_users: tuple[str, ...] = ()
     admin_groups: tuple[str, ...] = ()
+    extra_user_scopes: tuple[str, ...] = ()
+    """Scopes that everybody holds beside those of the default role `user`, such as `shares!user`."""
 
 
 class LimitsSection(Section, frozen=True):
@@ -264,6 +266,14 @@ class ProfileEntry(Section, frozen=True):
     options: dict[str, Any] = field(default_factory=dict)
 
 
+class CustomScopeEntry(Section, frozen=True):
+    """A scope of the site's own that brings others along."""
+
+    description: str
+    subscopes: tuple[str, ...] = ()
+    """Custom scopes that whoever holds this one holds too."""
+
+
 class Settings(Section, frozen=True):
     """The whole file."""
 
@@ -283,5 +293,5 @@ class Settings(Section, frozen=True):
     groups: tuple[GroupEntry, ...] = ()
     users: tuple[UserEntry, ...] = ()
     profiles: tuple[ProfileEntry, ...] = ()
-    custom_scopes: dict[str, str] = field(default_factory=dict)
-    """custom:… scope -> description."""
+    custom_scopes: dict[str, str | CustomScopeEntry] = field(default_factory=dict)
+    """custom:… scope -> description, or { description = "…", subscopes = ["custom:…"] }."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from perijove.config.settings import RoleEntry, ServiceEntry, Settings
 from perijove.control.context import Hub
+from perijove.domain.roles import DEFAULT_ROLES, USER_ROLE
 from perijove.domain.token import OAuthClient, Token, TokenKind, hash_secret
 from perijove.domain.user import Service
 from perijove.ports.store.access import StoredRole
@@ -133,8 +134,12 @@ def _token(tx: Tx, service: Service, text: str | None, now: datetime) -> None:
 
 def _roles(tx: Tx, settings: Settings, now: datetime) -> None:
     declared = {entry.name for entry in settings.roles}
-    for name in set(tx.roles.all()) - declared:
+    extra = settings.access.extra_user_scopes if USER_ROLE not in declared else ()
+    for name in set(tx.roles.all()) - declared - ({USER_ROLE} if extra else set()):
         tx.roles.delete(name, now=now)
+    if extra:
+        usual = DEFAULT_ROLES[USER_ROLE]
+        tx.roles.put(StoredRole(name=USER_ROLE, description=usual.description, scopes=tuple(dict.fromkeys((*usual.scopes, *extra)))), now=now)
     for entry in settings.roles:
         tx.roles.put(StoredRole(name=entry.name, description=entry.description, scopes=entry.scopes), now=now)
         _holders(tx, entry, now)

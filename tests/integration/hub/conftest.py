@@ -16,6 +16,10 @@ use = "dummy"
 [access]
 allow_all = true
 admin_users = ["ada"]
+extra_user_scopes = ["custom:reports", "read:services!service=weak"]
+[custom_scopes]
+"custom:reports" = {{ description = "work with reports", subscopes = ["custom:reports:read"] }}
+"custom:reports:read" = "read reports"
 [spawner]
 use = "perijove.testing.null_spawner:NullSpawner"
 [log]
