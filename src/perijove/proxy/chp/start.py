@@ -154,7 +154,7 @@ def proxy_settings(options: argparse.Namespace, environ: Mapping[str, str], feed
             include_prefix=options.include_prefix,
             x_forward=options.x_forward,
             change_origin=options.change_origin,
-            custom_headers=tuple(options.custom_header),
+            custom_headers=tuple(dict(options.custom_header).items()),  # the last of one name counts
             auto_rewrite=options.auto_rewrite,
             protocol_rewrite=options.protocol_rewrite,
             error_target=options.error_target.rstrip("/"),
