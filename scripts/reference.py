@@ -58,7 +58,7 @@ def settings_page() -> Iterator[str]:
     yield "# Settings\n"
     yield "The configuration is one TOML file. `perijove init` writes one that fits the machine, `perijove check` lists every mistake in it.\n"
     yield 'Durations are seconds as a number, or text such as "30s", "15m", "8h", "14d". Sizes are bytes as a number, or text such as "512M", "2G".'
-    yield 'In every limit 0 means no limit. A secret is written as `{ env = "NAME" }`, `{ file = "path" }`, or, for tests, `{ value = "text" }`.\n'
+    yield 'In `[limits]` 0 means no limit. A secret is written as `{ env = "NAME" }`, `{ file = "path" }`, or, for tests, `{ value = "text" }`.\n'
     hints = get_type_hints(Settings)
     for field in fields(Settings):
         kind = next((part for part in (hints[field.name], *get_args(hints[field.name])) if is_struct(part)), None)
@@ -68,7 +68,8 @@ def settings_page() -> Iterator[str]:
     yield "`use` names the plugin, by its entry point or as `package.module:Name`; the other settings are the plugin's own:"
     yield "[spawners](spawners.md), [authenticators](authenticators.md).\n"
     yield "## `[custom_scopes]`\n"
-    yield 'Scopes of the site\'s own for its services: `"custom:reports:read" = "read reports"`.'
+    yield 'Scopes of the site\'s own for its services: `"custom:reports:read" = "read reports"`, or, to bring others along,'
+    yield '`"custom:reports" = { description = "work with reports", subscopes = ["custom:reports:read"] }`.'
 
 
 def plugins_page(title: str, group: str) -> Callable[[], Iterator[str]]:

@@ -1,7 +1,7 @@
 """The settings of the TOML file, section by section. Every field is documented in docs/reference/settings.md (generated).
 
 Sections of plugins ([spawner], [authenticator]) are kept raw here but for `use`, and decoded by the plugin's own type.
-In every limit 0 means "no limit". Durations are seconds as a number, or text such as "30s", "15m", "8h", "14d".
+In [limits] 0 means "no limit". Durations are seconds as a number, or text such as "30s", "15m", "8h", "14d".
 """
 
 from typing import Annotated, Any, Literal
