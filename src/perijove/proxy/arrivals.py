@@ -8,6 +8,7 @@ from typing import Final, cast
 from perijove.proxy.crowding import Place
 from perijove.proxy.door import Door, peer_of
 from perijove.proxy.driver import ClientConnection
+from perijove.proxy.hops import UNKNOWN
 from perijove.proxy.proxyprotocol import BadPreambleError, parse_preamble
 
 _log = logging.getLogger("perijove.proxy")
@@ -56,7 +57,7 @@ class Arrivals:
 class Arrival(asyncio.Protocol):
     """One of them. Counts among the door's connections for as long as it is one."""
 
-    __slots__ = ("_arrivals", "_buffer", "_door", "_entered", "_peer", "_place", "_trusted", "due", "slot", "transport")
+    __slots__ = ("_arrivals", "_buffer", "_door", "_entered", "_peer", "_place", "_secure", "_trusted", "due", "slot", "transport")
 
     transport: asyncio.Transport
 
@@ -65,6 +66,7 @@ class Arrival(asyncio.Protocol):
         self._door = arrivals.door
         self._buffer = bytearray()
         self._peer = ""
+        self._secure = False
         self._trusted = False
         self._place: Place = ""
         self._entered = False
@@ -77,7 +79,9 @@ class Arrival(asyncio.Protocol):
         door.stats.accepted += 1
         self._peer = peer_of(transport)
         self._trusted = door.trusted.trusts(self._peer)
-        if door.full:
+        if self._peer == UNKNOWN:
+            self.transport.abort()  # it is gone: load balancers look in like this to see whether we live
+        elif door.full:
             door.stats.shed += 1
             self.transport.abort()
         elif self._trusted or not self._arrivals.preamble:
@@ -106,6 +110,7 @@ class Arrival(asyncio.Protocol):
             # An address that was not told stays the load balancer's, but then it is not the load balancer who speaks.
             self._trusted = preamble.local or (bool(preamble.address) and self._door.trusted.trusts(preamble.address))
             self._peer = preamble.address or self._peer
+            self._secure = preamble.secure
             self._enter(preamble.address)
 
     def _enter(self, address: str) -> None:
@@ -147,7 +152,7 @@ class Arrival(asyncio.Protocol):
         self._gone()
         client = ClientConnection(self._door)
         transport.set_protocol(client)
-        client.begin(transport, self._peer, self._trusted, place, room)
+        client.begin(transport, self._peer, self._trusted, place, room=room, secure=self._secure)
         if self._buffer:
             client.data_received(bytes(self._buffer))
 

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 import secrets
+import socket
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from perijove.proxy.crowding import Crowding
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.errorpages import Trouble
 from perijove.proxy.forwarding import CookieFilter, Forwarding, TrustedProxies
+from perijove.proxy.hops import UNKNOWN
 from perijove.proxy.http1 import ResponseHead
 from perijove.proxy.logs import Seldom
 from perijove.proxy.paths import Addresses
@@ -63,12 +65,9 @@ class Door:
         """Whether the heads of answers have to be looked at."""
         self.addresses = Addresses(settings.base_url) if self.manners is None else PublicAddresses()
         self.trusted = TrustedProxies(settings.trusted_proxies)
-        scheme = "https" if self.tls else "http"
-        self.forwarding = (
-            Forwarding(scheme, self.trusted, CookieFilter(settings.hub_cookies), proxy_mark(settings.token), settings.forwarded_header)
-            if self.manners is None
-            else ChpForwarding(scheme, self.trusted, self.manners)
-        )
+        self.forwarding = self._forwarding("https" if self.tls else "http", settings)
+        self.secure_forwarding = self._forwarding("https", settings)
+        """For clients that came to a load balancer by TLS, which says so by PROXY protocol."""
         self.access_log = (
             AccessLog(settings.access_log, settings.access_log_sample, settings.access_log_file, clock) if settings.access_log != "off" else None
         )
@@ -86,6 +85,11 @@ class Door:
         self.id_prefix = secrets.token_hex(6).encode() + b"-"
         """With one of `ids` in hexadecimal behind it, a request id: unique, but no secret."""
         self.ids = itertools.count(1)
+
+    def _forwarding(self, scheme: str, settings: ProxySettings) -> Forwarding:
+        if self.manners is not None:
+            return ChpForwarding(scheme, self.trusted, self.manners)
+        return Forwarding(scheme, self.trusted, CookieFilter(settings.hub_cookies), proxy_mark(settings.token), settings.forwarded_header)
 
     @property
     def full(self) -> bool:
@@ -154,9 +158,10 @@ class Door:
 
 
 def peer_of(transport: asyncio.BaseTransport) -> str:
-    """The address at the other end; empty for a unix socket."""
+    """The address at the other end; empty for a unix socket, UNKNOWN for a connection that was reset before we looked."""
     peer = transport.get_extra_info("peername")
     if not isinstance(peer, tuple):
-        return ""
+        sock = transport.get_extra_info("socket")
+        return "" if sock is not None and sock.family == socket.AF_UNIX else UNKNOWN
     address = str(peer[0])
     return address.removeprefix("::ffff:") if address.startswith("::ffff:") and "." in address else address

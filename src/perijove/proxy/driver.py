@@ -34,7 +34,7 @@ class ClientConnection(asyncio.Protocol):
     """One client. Takes one request at a time; what comes early waits."""
 
     __slots__ = (
-        "_advancing", "_buffer", "_ending", "_half_closed", "_held_back", "_last", "_peer", "_place", "_remembered", "_stuck_at", "_swallowed", "_trusted",
+        "_advancing", "_buffer", "_ending", "_forwarding", "_half_closed", "_held_back", "_last", "_peer", "_place", "_remembered", "_stuck_at", "_swallowed", "_trusted",
         "door", "due", "exchange", "slot", "transport", "waiting", "write_paused",
     )  # fmt: skip
 
@@ -68,13 +68,14 @@ class ClientConnection(asyncio.Protocol):
         peer = peer_of(transport)
         trusted = door.trusted.trusts(peer)
         place, room = ("", True) if trusted else door.crowding.enter(peer)
-        self.begin(transport, peer, trusted, place, room)
+        self.begin(transport, peer, trusted, place, room=room)
 
-    def begin(self, transport: asyncio.BaseTransport, peer: str, trusted: bool, place: Place, room: bool) -> None:
-        """Serve whoever `peer` is; `place` and `room` as `Crowding.enter` told."""
+    def begin(self, transport: asyncio.BaseTransport, peer: str, trusted: bool, place: Place, *, room: bool, secure: bool = False) -> None:
+        """Serve whoever `peer` is; `place` and `room` as `Crowding.enter` told; `secure`: TLS ended at a load balancer."""
         self.transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio's
         self._peer, self._trusted, self._place = peer, trusted, place
         door = self.door
+        self._forwarding = door.secure_forwarding if secure else door.forwarding
         full = door.full
         door.connections.add(self)
         if full:
@@ -211,7 +212,7 @@ class ClientConnection(asyncio.Protocol):
         to_hub = entry is None
         tail = fields.tails.get(to_hub)
         if tail is None:
-            tail = door.forwarding.tail(fields, self._peer, self._trusted, to_hub, origin.authority)
+            tail = self._forwarding.tail(fields, self._peer, self._trusted, to_hub, origin.authority)
             tail += b"\r\n" if fields.request_id else b"X-Request-Id: "
             if fields.host is not None and not door.names_targets:
                 fields.tails[to_hub] = tail

@@ -18,6 +18,8 @@ _ADDRESS_SIZE: Final = {0: 0, 1: 12, 2: 36, 3: 216}
 """Both addresses and ports, by address family: none, IPv4, IPv6, unix."""
 _STREAM: Final = 1
 _CRC32C: Final = 0x03
+_SSL: Final = 0x20
+_CLIENT_SSL: Final = 0x01
 
 
 class Preamble(NamedTuple):
@@ -26,6 +28,8 @@ class Preamble(NamedTuple):
     size: int
     address: str = ""
     """Of the client; empty: not told."""
+    secure: bool = False
+    """The client came to the load balancer by TLS."""
     local: bool = False
     """The load balancer speaks for itself, as for a health check: there is no client behind it."""
 
@@ -89,17 +93,17 @@ def _version_2(data: bytes | bytearray) -> Preamble | None:
         return None
     if local:
         return Preamble(size, local=True)  # what else is in it is to be ignored
-    if family:
-        _check_extras(bytes(data[:size]), addresses_end)
+    secure = _read_extras(bytes(data[:size]), addresses_end) if family else False
     # Where family and protocol are not both told, what follows cannot be read; datagrams and unix sockets have no address of use here.
     if kind != _STREAM or family not in {1, 2}:
-        return Preamble(size)
+        return Preamble(size, secure=secure)
     packed = bytes(data[_V2_HEAD : _V2_HEAD + (4 if family == 1 else 16)])
-    return Preamble(size, socket.inet_ntop(socket.AF_INET if family == 1 else socket.AF_INET6, packed))
+    return Preamble(size, socket.inet_ntop(socket.AF_INET if family == 1 else socket.AF_INET6, packed), secure)
 
 
-def _check_extras(data: bytes, begin: int) -> None:
-    """Type, length, value: skipped, but they must fill the preamble exactly. A checksum among them must be right."""
+def _read_extras(data: bytes, begin: int) -> bool:
+    """Type, length, value: they must fill the preamble exactly. A checksum among them must be right. Returns whether the client came by TLS."""
+    secure = False
     while begin < len(data):
         value = begin + 3
         end = value + int.from_bytes(data[begin + 1 : value], "big")
@@ -109,7 +113,10 @@ def _check_extras(data: bytes, begin: int) -> None:
             end - value != 4 or crc32c(data[:value] + bytes(4) + data[end:]) != int.from_bytes(data[value:end], "big")
         ):  # fmt: skip
             raise BadPreambleError("its PROXY preamble has a wrong checksum")
+        if data[begin] == _SSL and end > value:
+            secure = bool(data[value] & _CLIENT_SSL)
         begin = end
+    return secure
 
 
 def _table() -> tuple[int, ...]:

@@ -66,6 +66,16 @@ async def test_only_a_load_balancer_that_speaks_for_itself_is_believed(balanced:
     client.abort()
 
 
+async def test_a_client_that_came_to_the_load_balancer_by_tls_came_by_https(balanced: Proxy, hub: Server) -> None:
+    body = BINARY[16:28] + b"\x20\x00\x05\x01\x00\x00\x00\x00"
+    for preamble, proto in ((SIGNATURE + b"\x21\x11\x00\x14" + body, "https"), (BINARY, "http")):
+        client = await balanced.client()
+        client.send(preamble + GET)
+        assert (await client.answer()).status == 200
+        assert seen(hub, "X-Forwarded-Proto") == [proto]
+        client.abort()
+
+
 @pytest.mark.parametrize("data", [GET, b"PROXY NONSENSE\r\n" + GET, b"PROXY UNKNOWN ".ljust(200)])
 async def test_without_a_proper_preamble_nobody_comes_in(balanced: Proxy, hub: Server, data: bytes) -> None:
     client = await balanced.client()

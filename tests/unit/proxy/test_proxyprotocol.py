@@ -58,7 +58,16 @@ BAD = {
 @pytest.mark.parametrize("name", GOOD)
 def test_what_is_said_is_understood_and_the_clients_bytes_are_left(name: str) -> None:
     said, address, local = GOOD[name]
-    assert parse_preamble(said + b"\x16\x03\x01GET /") == Preamble(len(said), address, local)
+    assert parse_preamble(said + b"\x16\x03\x01GET /") == Preamble(len(said), address, local=local)
+
+
+@pytest.mark.parametrize(
+    ("value", "secure"), [(b"\x01\0\0\0\0" + extra(0x21, b"TLSv1.3"), True), (b"\0\0\0\0\0", False), (b"", False), (b"\x07", True)]
+)
+def test_it_may_tell_that_the_client_came_by_tls(value: bytes, secure: bool) -> None:
+    preamble = parse_preamble(version_2(0x11, IPV4 + extra(0x20, value)))
+    assert preamble is not None
+    assert preamble.secure is secure
 
 
 @pytest.mark.parametrize("name", BAD)
