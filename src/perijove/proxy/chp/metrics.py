@@ -18,10 +18,11 @@ class Metrics:
     def admit(self, ask: Ask) -> bytes | None:
         if ask.path != "/metrics":
             return answer(HTTPStatus.NOT_FOUND)
-        return None if ask.method == "GET" else answer(HTTPStatus.METHOD_NOT_ALLOWED, extra="Allow: GET\r\n")
+        return None if ask.method in {"GET", "HEAD"} else answer(HTTPStatus.METHOD_NOT_ALLOWED, extra="Allow: GET, HEAD\r\n")
 
     def serve(self, ask: Ask, connection: Connection) -> bytes | Awaitable[bytes]:  # noqa: ARG002 - the handler's shape
-        return answer(HTTPStatus.OK, self.text().encode(), "text/plain; version=0.0.4; charset=utf-8")
+        text = answer(HTTPStatus.OK, self.text().encode(), "text/plain; version=0.0.4; charset=utf-8")
+        return text if ask.method == "GET" else text[: text.index(b"\r\n\r\n") + 4]
 
     def text(self) -> str:
         """Prometheus' text format."""
