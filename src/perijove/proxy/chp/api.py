@@ -45,7 +45,7 @@ class Api:
         self.answered: Counter[int] = Counter()
         """By status."""
         self.asked: Counter[str] = Counter()
-        """By "get", "add" and "delete"."""
+        """By "get" (of the whole table), "add" and "delete"."""
 
     def admit(self, ask: Ask) -> bytes | None:
         if not self._token:
@@ -75,7 +75,6 @@ class Api:
         try:
             path = clean_path(below)
             if ask.method == "GET":
-                self.asked["get"] += 1
                 return await (self._all(ask.query) if below in {"", "/"} else self._one(path))
             if ask.method == "POST":
                 return await self._set(path, ask.body)
@@ -94,6 +93,7 @@ class Api:
             since = _moment(text)
             if since is None:
                 return answer(400, f"{text!r} is not a time in ISO 8601, such as 2026-01-31T12:00:00Z.".encode())
+        self.asked["get"] += 1
         await self._keeper.refresh()
         return answer(200, msgspec.json.encode(self._keeper.routes.models(since)), _JSON)
 

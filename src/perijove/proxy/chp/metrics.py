@@ -34,7 +34,8 @@ class Metrics:
         upgraded = sum(row["tunnels_opened"] for row in totals)
         lines += _counter("requests_ws", "Connections upgraded", {"": upgraded})
         lines += _counter("requests_web", "Other requests", {"": sum(row["requests"] for row in totals) - upgraded})
-        lines += _counter("requests_proxy", "Answers sent to clients, by status", _labelled(self._board.answers()))
+        answers = {status: count for status, count in self._board.answers().items() if status != HTTPStatus.SWITCHING_PROTOCOLS}
+        lines += _counter("requests_proxy", "Answers sent to clients, by status", _labelled(answers))
         return "\n".join(lines) + "\n"
 
 
