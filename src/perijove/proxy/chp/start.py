@@ -30,7 +30,8 @@ _log = logging.getLogger("perijove.proxy.chp")
 _INTERRUPTED: Final = 2
 """Exit code after SIGTERM or SIGINT: that of the program this stands for."""
 _DEFAULT_PORT: Final = 8000
-_LONGEST_SOCKET: Final = 100
+_LONGEST_FOLDER: Final = 74
+"""The path of a unix socket has at most 107 bytes."""
 _DRAIN_S: Final = 2.0
 
 
@@ -91,7 +92,7 @@ def _warn(options: argparse.Namespace) -> None:
 
 def _private_folder(stack: contextlib.ExitStack) -> str:
     """Nobody else can enter it (0700). Removed at the end, by the keeper if this process is killed."""
-    inside = None if len(tempfile.gettempdir()) < _LONGEST_SOCKET - 40 else "/tmp"  # noqa: S108 - mkdtemp makes a folder that is ours alone
+    inside = None if len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 - mkdtemp makes a folder that is ours alone
     folder = tempfile.mkdtemp(prefix="perijove-chp-", dir=inside)
     stack.callback(_remove, folder, os.getpid())
     return folder
