@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def world(folder: Path) -> Iterator[World]:
         return context
 
     with ExitStack() as stack:
-        socket = folder / "backend.sock"
+        unix = folder / "backend.sock"
         words = {
             "backend": f"http://{stack.enter_context(serving())}",
             "other": f"http://{stack.enter_context(serving())}",
@@ -74,8 +75,8 @@ def world(folder: Path) -> Iterator[World]:
             "secure": f"https://{stack.enter_context(serving(tls=server_tls('server')))}",
             "mutual": f"https://{stack.enter_context(serving(tls=server_tls('server', mutual=True)))}",
             "stranger": f"https://{stack.enter_context(serving(tls=server_tls('stranger')))}",
-            "socket": f"http+unix://{stack.enter_context(serving(path=socket))}",
-            "socket-other-name": f"unix+http://{quote(str(socket), safe='')}",
+            "socket": f"http+unix://{stack.enter_context(serving(path=unix))}",
+            "socket-other-name": f"unix+http://{quote(str(unix), safe='')}",
             "no-socket": f"http+unix://{quote(str(folder / 'nobody.sock'), safe='')}",
             "closed": f"http://127.0.0.1:{free_port()}",
             "files": str(folder),
@@ -185,11 +186,20 @@ def listening(options: OptionSet, world: World, words: dict[str, str]) -> dict[s
     }
 
 
+def _free_pair() -> int:
+    """A port that nobody listens on, nor on the next: where the REST API is by itself."""
+    while True:
+        port = free_port()
+        with suppress(OSError, OverflowError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port + 1))
+            return port
+
+
 @contextmanager
 def running(command: list[str], options: OptionSet, world: World, folder: Path, environ: dict[str, str] | None = None) -> Iterator[Proxy]:
     """Start one program; nothing is waited for."""
     folder.mkdir()
-    words = {name: str(free_port()) for name in ("public", "api", "metrics", "redirect")} | {"own": str(folder)}
+    words = {name: str(free_port()) for name in ("api", "metrics", "redirect")} | {"public": str(_free_pair()), "own": str(folder)}
     proxy = Proxy(None, options, world, words, listening(options, world, words), folder / "log")  # type: ignore[arg-type]
     environ = {**os.environ, **({"CONFIGPROXY_AUTH_TOKEN": options.token} if options.token else {}), **(environ or {})}
     with proxy.log.open("wb") as log:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,20 +151,39 @@ def _outcome(proxy: Proxy, command: Command) -> dict[str, Any]:
     return told
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_both_go_alike(prepared: World, configurable_http_proxy: list[str], tmp_path: Path, name: str) -> None:
-    command = COMMANDS[name]
+Outcomes = dict[str, tuple[dict[str, Any], dict[str, Any], str]]
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    request: pytest.FixtureRequest, prepared: World, configurable_http_proxy: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Outcomes:
+    """How the commands that are tested went with configurable-http-proxy and with ours, and what ours logged: several at a time, for each waits much."""
     ours_program = configurable_http_proxy if ITSELF else OURS
-    with (
-        _started(configurable_http_proxy, command, prepared, tmp_path / "theirs") as theirs,
-        _started(ours_program, command, prepared, tmp_path / "ours") as ours,
-    ):
-        expected, told = _outcome(theirs, command), _outcome(ours, command)
-    expected["answers"], told["answers"] = comparable(expected.get("answers", []), told.get("answers", []))
+
+    def run(name: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+        command, folder = COMMANDS[name], tmp_path_factory.mktemp("command")
+        with (
+            _started(configurable_http_proxy, command, prepared, folder / "theirs") as theirs,
+            _started(ours_program, command, prepared, folder / "ours") as ours,
+        ):
+            expected, told = _outcome(theirs, command), _outcome(ours, command)
+            expected["answers"], told["answers"] = comparable(expected.get("answers", []), told.get("answers", []))
+            return expected, told, ours.log.read_text()
+
+    chosen = [item for item in request.session.items if isinstance(item, pytest.Function) and item.function is test_both_go_alike]
+    names = [str(item.callspec.params["name"]) for item in chosen]
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(names, pool.map(run, names), strict=True))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_both_go_alike(outcomes: Outcomes, name: str) -> None:
+    expected, told, log = outcomes[name]
     if name in COMMAND_LINE and not ITSELF:
         assert told != expected, f"{name} is listed as a difference, and both go alike: take it from the table"
     else:
-        assert told == expected, (tmp_path / "ours" / "log").read_text()
+        assert told == expected, log
 
 
 def test_the_help_names_every_option(configurable_http_proxy: list[str]) -> None:
