@@ -4,6 +4,7 @@ import ast
 import inspect
 import sys
 import textwrap
+from argparse import SUPPRESS
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -22,6 +23,7 @@ from perijove.domain.audit import ACTIONS
 from perijove.domain.lifecycle import ACTIVITY, TABLE, Event
 from perijove.domain.server import Phase
 from perijove.plugins import AUTHENTICATORS, SPAWNERS
+from perijove.proxy.chp.options import parser
 from perijove.proxy.exposition import METRICS as PROXY_METRICS
 from perijove.proxy.exposition import PREFIX
 from perijove.telemetry.metrics import Metrics
@@ -289,6 +291,30 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
+def chp_options_page() -> Iterator[str]:
+    """The command line of the drop-in."""
+    yield "# Options of `perijove chp`\n"
+    yield "What they are for: [perijove chp](chp.md). Options are written `--name value` or `--name=value`.\n"
+    for group in parser()._action_groups:  # noqa: SLF001 - argparse has no public way to ask
+        actions = [action for action in group._group_actions if action.help not in {None, SUPPRESS}]  # noqa: SLF001
+        if actions and group.title != "options":
+            yield f"## {(group.title or '').capitalize() if group.title != 'TLS' else 'TLS'}\n"
+            yield "| option | |"
+            yield "| --- | --- |"
+            for action in actions:
+                value = f" {action.metavar}" if isinstance(action.metavar, str) and action.nargs != "?" else ""
+                names = ", ".join(f"`{name}{value}`" for name in action.option_strings)
+                yield f"| {names} | {cell(action.help or '')} |"
+            yield ""
+    yield "## Environment\n"
+    yield "| variable | |"
+    yield "| --- | --- |"
+    yield "| `CONFIGPROXY_AUTH_TOKEN` | the token of the REST API; without one, it is open to whoever reaches it |"
+    yield "| `CONFIGPROXY_AUTH_TOKEN_FILE` | a file with that token |"
+    yield "| `CONFIGPROXY_SSL_KEY_PASSPHRASE` | the passphrase of `--ssl-key` |"
+    yield "| `CONFIGPROXY_API_SSL_KEY_PASSPHRASE` | the passphrase of `--api-ssl-key` |"
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "metrics": metrics_page,
     "audit": audit_page,
@@ -299,6 +325,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "scopes": scopes_page,
     "errors": errors_page,
     "commands": commands_page,
+    "chp-options": chp_options_page,
 }
 
 

@@ -123,6 +123,7 @@ def _traffic(root: argparse.ArgumentParser) -> None:
 def _rest(root: argparse.ArgumentParser) -> None:
     group = root.add_argument_group("else")
     group.add_argument("--log-level", type=_level, default="info", metavar="LEVEL", help="debug, info, warn or error (info)")
+    group.add_argument("-V", "--version", action="store_true", help="say the version and end")
     group.add_argument("--storage-backend", default="", metavar="MODULE", help="refused: there is no Node.js here that could load it")
 
 
@@ -134,7 +135,6 @@ def _ours(root: argparse.ArgumentParser) -> None:
         "--trusted-proxy", action="append", default=None, metavar="NETWORK",
         help="believe X-Forwarded-... from there; repeatable; 'none' for nobody (loopback, private networks and unix sockets)",
     )  # fmt: skip
-    group.add_argument("-V", "--version", action="store_true", help="say the version and end")
 
 
 def _port(text: str) -> int:
