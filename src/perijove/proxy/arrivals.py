@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-import ssl
 from typing import Final, cast
 
+from perijove.proxy.certificates import Certificates
 from perijove.proxy.crowding import Place
 from perijove.proxy.door import Door, peer_of
 from perijove.proxy.driver import ClientConnection
@@ -19,10 +19,10 @@ _MOST_EARLY: Final = 128 * 1024
 class Arrivals:
     """Makes an arrival of each connection; cancel what still shakes hands with `aclose`."""
 
-    def __init__(self, door: Door, context: ssl.SSLContext | None, preamble: bool) -> None:
-        """`preamble`: a load balancer speaks first; `context`: then comes TLS."""
+    def __init__(self, door: Door, certificates: Certificates | None, preamble: bool) -> None:
+        """`preamble`: a load balancer speaks first; `certificates`: then comes TLS."""
         self.door = door
-        self.context = context
+        self.certificates = certificates
         self.preamble = preamble
         self._shaking: set[asyncio.Task[None]] = set()
 
@@ -117,7 +117,7 @@ class Arrival(asyncio.Protocol):
         """Count who comes, then go on to TLS if there is any."""
         self._entered = True
         self._place, room = ("", True) if self._trusted else self._door.crowding.enter(address)
-        if self._arrivals.context is None:
+        if self._arrivals.certificates is None:
             self._hand_over(self.transport, room)
         elif room:
             asyncio.get_running_loop().call_soon(self._begin_tls)  # a new connection cannot be paused before it has begun to read
@@ -134,11 +134,11 @@ class Arrival(asyncio.Protocol):
 
     async def secure(self) -> None:
         """Shake hands, then become a client."""
-        context = self._arrivals.context
+        context = cast(Certificates, self._arrivals.certificates).context_for(self.transport)
         late_s = self._door.limits.head_s + 60  # long after our own clock
         loop = asyncio.get_running_loop()
         try:
-            transport = await loop.start_tls(self.transport, self, cast(ssl.SSLContext, context), server_side=True, ssl_handshake_timeout=late_s)
+            transport = await loop.start_tls(self.transport, self, context, server_side=True, ssl_handshake_timeout=late_s)
         except OSError:  # also what ssl raises: the client went away, or does not speak TLS
             transport = None
         if transport is None or transport.is_closing():

@@ -56,7 +56,7 @@ class Door:
         self.stats = stats
         self.draining = False
         self.base_url = settings.base_url
-        self.tls = bool(settings.tls_cert)
+        self.tls = bool(settings.all_certificates)
         self.manners = settings.chp
         self.excuses: Explainer | None = None
         self.names_targets = self.manners is not None and self.manners.change_origin

@@ -93,6 +93,8 @@ class Listeners:
     def __init__(self, workers: int) -> None:
         self.public: list[list[socket.socket]] = [[] for _ in range(workers)]
         self.admin: list[list[socket.socket]] = [[] for _ in range(workers)]
+        self.plain: list[list[socket.socket]] = [[] for _ in range(workers)]
+        """From where people are sent to https."""
 
     def listen(self, sockets: list[list[socket.socket]], host: str, port: int) -> None:
         """Raises OSError."""
@@ -111,14 +113,14 @@ class Listeners:
 
     def keep(self, worker: int) -> None:
         """In a worker's process: close what belongs to the others."""
-        kept = {sock.fileno() for sock in self.public[worker] + self.admin[worker]}
-        for own in self.public + self.admin:
+        kept = {sock.fileno() for sock in self.public[worker] + self.admin[worker] + self.plain[worker]}
+        for own in self.public + self.admin + self.plain:
             for sock in own:
                 if sock.fileno() not in kept:
                     sock.close()
 
     def close(self) -> None:
-        for own in self.public + self.admin:
+        for own in self.public + self.admin + self.plain:
             for sock in own:
                 sock.close()
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from perijove.proxy.certfiles import CertificateFiles
 from perijove.proxy.manners import Manners
 from perijove.proxy.tlsdemands import TlsDemands
 
@@ -90,6 +91,8 @@ class ProxySettings:
     """Path of the certificate chain (PEM); read again when it changes."""
     tls_key: str = ""
     tls_key_password: str = field(default="", repr=False)
+    certificates: tuple[CertificateFiles, ...] = ()
+    """More of them, for other names."""
     tls_demands: TlsDemands = field(default_factory=TlsDemands)
     upstream_ca: str = ""
     """Path of the certificates (PEM) that https targets are checked against; empty: the system's."""
@@ -98,6 +101,16 @@ class ProxySettings:
     upstream_key: str = ""
     upstream_verify: bool = True
     """Check the certificates of https targets."""
+    redirect_host: str = ""
+    redirect_port: int | None = None
+    """Send plain requests to this port to https; None: there is no such port."""
+    redirect_to: int | str = 0
+    """The port that is sent to, or an address without a path ("https://host"); 0: the port of `port`."""
+    redirect_status: int = 308
+    acme_folder: str = ""
+    """Files below .well-known/acme-challenge in it are served at the plain port."""
+    hsts: str = ""
+    """Value of Strict-Transport-Security in answers by TLS; empty: none is sent."""
     admin_host: str = "127.0.0.1"
     admin_port: int | None = None
     """Status and metrics; None: not served by TCP."""
@@ -112,3 +125,9 @@ class ProxySettings:
     log_level: str = "info"
     log_format: str = "json"
     """json or console; applies if no logging has been set up by the caller."""
+
+    @property
+    def all_certificates(self) -> tuple[CertificateFiles, ...]:
+        """The door's. The first is for visitors who ask for a name that none has."""
+        first = CertificateFiles(cert=self.tls_cert, key=self.tls_key, password=self.tls_key_password)
+        return (first, *self.certificates) if self.tls_cert else self.certificates

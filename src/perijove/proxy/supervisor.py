@@ -7,13 +7,13 @@ import resource
 import select
 import signal
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from perijove.proxy.certificates import Certificates
 from perijove.proxy.listening import Listeners
 from perijove.proxy.logs import set_up_logs
 from perijove.proxy.settings import ProxySettings
@@ -42,7 +42,7 @@ class Companion(Protocol):
 
 
 def run(settings: ProxySettings, ready: Callable[[str], None] | None = None, companion: Companion | None = None) -> int:
-    """Run the proxy until SIGTERM or SIGINT; SIGHUP reads the certificate again, SIGUSR1 opens the access log
+    """Run the proxy until SIGTERM or SIGINT; SIGHUP reads the certificates again, SIGUSR1 opens the access log
     again, SIGUSR2 replaces the workers one by one. Returns the exit code.
 
     For the main thread of a process of its own. `ready` is called once every worker serves, with the address people can type
@@ -53,9 +53,9 @@ def run(settings: ProxySettings, ready: Callable[[str], None] | None = None, com
     try:
         with contextlib.ExitStack() as stack:
             listeners = _listen(settings, stack)
-            Worker(settings, board=Board(1))  # its complaints belong here, once, rather than into every worker
-            return _Supervisor(settings, listeners, companion).run(ready)
-    except (OSError, ssl.SSLError, ValueError) as error:
+            trial = Worker(settings, board=Board(1))  # its complaints belong here, once, rather than into every worker
+            return _Supervisor(settings, listeners, companion, trial.certificates).run(ready)
+    except (OSError, ValueError) as error:
         _log.critical("the proxy cannot start: %s", error)
         return 1
 
@@ -68,6 +68,8 @@ def _listen(settings: ProxySettings, stack: contextlib.ExitStack) -> Listeners:
         stack.callback(_unlink, settings.unix_path, os.getpid())
     else:
         listeners.listen(listeners.public, settings.host, settings.port)
+    if settings.redirect_port is not None:
+        listeners.listen(listeners.plain, settings.redirect_host, settings.redirect_port)
     if settings.admin_unix_path:
         listeners.listen_unix(listeners.admin, settings.admin_unix_path)
         stack.callback(_unlink, settings.admin_unix_path, os.getpid())
@@ -88,8 +90,9 @@ class _Running:
 
 
 class _Supervisor:
-    def __init__(self, settings: ProxySettings, listeners: Listeners, companion: Companion | None) -> None:
+    def __init__(self, settings: ProxySettings, listeners: Listeners, companion: Companion | None, certificates: Certificates | None) -> None:
         self._settings = settings
+        self._certificates = certificates
         self._companion = companion
         self._listeners = listeners
         self._board = Board(settings.workers * _ROWS_EACH)
@@ -116,7 +119,7 @@ class _Supervisor:
                 self._start(index)
             if not self._all_ready():
                 return 1
-            address = self._listeners.address(bool(self._settings.tls_cert))
+            address = self._listeners.address(self._certificates is not None)
             _log.info("listening at %s with %d worker(s)", address, self._settings.workers)
             if ready is not None:
                 ready(address)
@@ -153,7 +156,9 @@ class _Supervisor:
                 return self._companion.work(self._board, self._life[0])
             self._companion.close()
         # The same id for whoever takes a dead worker's row: hubs must not wait for the dead one.
-        return work(Post(self._settings, index, row, self._board, f"{self._id}-{row}", self._listeners, self._life[0], self._ready[1]))
+        return work(
+            Post(self._settings, index, row, self._board, f"{self._id}-{row}", self._listeners, self._life[0], self._ready[1], self._certificates)
+        )
 
     def _free_row(self) -> int:
         """If all are taken, the oldest that has retired has had its time."""
@@ -188,6 +193,8 @@ class _Supervisor:
                 self._signal(signal.Signals(number))
             elif number == signal.SIGUSR2:
                 _log.info("replacing the workers one by one")
+                if self._certificates is not None:
+                    self._certificates.renew_tickets()
                 self._replacing = list(range(self._settings.workers))
             for worker, code in self._reap():
                 self._mourn(worker, code)

@@ -12,18 +12,20 @@ from typing import Final
 
 from perijove.proxy.admin import Admin
 from perijove.proxy.arrivals import Arrivals
+from perijove.proxy.certificates import Certificates
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.door import Door
 from perijove.proxy.driver import ClientConnection
 from perijove.proxy.excuses import Excuses
 from perijove.proxy.feed import Feed
 from perijove.proxy.listening import BACKLOG
+from perijove.proxy.redirect import Redirect
 from perijove.proxy.routebook import RouteBook
 from perijove.proxy.settings import ProxySettings
 from perijove.proxy.stats import Board, Stats
 from perijove.proxy.status import Status
 from perijove.proxy.tabledisk import TableDisk
-from perijove.proxy.tls import Certificate, upstream_context
+from perijove.proxy.tls import upstream_context
 from perijove.proxy.upstreams import Upstreams
 
 _log = logging.getLogger("perijove.proxy")
@@ -38,8 +40,12 @@ _OTHER_FILES: Final = 64
 class Worker:
     """Use as `await start(...)`, then `await drain()` to end in good order."""
 
-    def __init__(self, settings: ProxySettings, *, index: int = 0, row: int = 0, board: Board | None = None, proxy_id: str = "proxy") -> None:
-        """`row`: its own on the board. Raises ValueError (also BadTargetError), OSError or ssl.SSLError for settings that cannot be used."""
+    def __init__(
+        self, settings: ProxySettings, *, index: int = 0, row: int = 0, board: Board | None = None, proxy_id: str = "proxy",
+        certificates: Certificates | None = None,
+    ) -> None:  # fmt: skip
+        """`row`: its own on the board; `certificates`: if they have been read. Raises ValueError (also BadTargetError and UnusableFilesError) or
+        OSError for settings that cannot be used."""
         self.settings = settings
         self.index = index
         self._row = row
@@ -48,16 +54,17 @@ class Worker:
         self.clock = Deadlines()
         self.stats.pid, self.stats.started_at = os.getpid(), int(self.clock.wall)
         tls = upstream_context(settings)
-        self._certificate = (
-            Certificate(settings.tls_cert, settings.tls_key, settings.tls_key_password, settings.tls_demands) if settings.tls_cert else None
-        )
+        self.certificates = certificates
+        if settings.all_certificates and certificates is None:
+            self.certificates = Certificates(settings.all_certificates, settings.tls_demands, self.clock.wall)
         self.upstreams = Upstreams(settings.limits, self.clock, self.stats, tls)
         self.book = RouteBook(self.upstreams, self.stats)
         self.door = Door(settings, self.book.table, self.upstreams, self.clock, self.stats)
         if settings.proxy_protocol and not settings.trusted_proxies:
             raise ValueError("proxy_protocol is on, but trusted_proxies names no load balancer that may use it")
-        context = self._certificate.context if self._certificate is not None else None
-        self._arrivals = Arrivals(self.door, context, settings.proxy_protocol) if settings.proxy_protocol or context is not None else None
+        expected = settings.proxy_protocol or self.certificates is not None
+        self._arrivals = Arrivals(self.door, self.certificates, settings.proxy_protocol) if expected else None
+        self._redirect: Redirect | None = None
         if settings.chp is not None:
             self.door.excuses = Excuses(self.door, settings.chp)
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -76,8 +83,10 @@ class Worker:
         self._servers: list[asyncio.Server] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, sockets: Sequence[socket.socket], admin_sockets: Sequence[socket.socket] = ()) -> None:
-        """Serve. The table on disk is there before the first request is."""
+    async def start(
+        self, sockets: Sequence[socket.socket], admin_sockets: Sequence[socket.socket] = (), plain_sockets: Sequence[socket.socket] = ()
+    ) -> None:
+        """Serve. The table on disk is there before the first request is. `plain_sockets`: from where people are sent to https."""
         if self._disk is not None and (saved := self._disk.load()) is not None:
             await self.book.replace(saved.epoch, saved.revision, saved.routes)
             self.stats.feed_revision = saved.revision
@@ -92,6 +101,12 @@ class Worker:
             listen = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
             server = await listen(client, sock=sock, backlog=BACKLOG)
             self._servers.append(server)
+        if plain_sockets:
+            settings = self.settings
+            self._redirect = Redirect(
+                settings.redirect_to or sockets[0].getsockname()[1], status=settings.redirect_status, acme_folder=settings.acme_folder
+            )
+            self._servers.extend([await loop.create_server(self._redirect, sock=sock, backlog=BACKLOG) for sock in plain_sockets])
         for sock in admin_sockets:
             start = asyncio.start_unix_server if sock.family == socket.AF_UNIX else asyncio.start_server
             self._servers.append(await start(self._admin.serve, sock=sock, limit=16 * 1024))
@@ -130,6 +145,8 @@ class Worker:
             await self._feed.leave()
         if self._arrivals is not None:
             await self._arrivals.aclose()
+        if self._redirect is not None:
+            self._redirect.abort()
         self.door.abort()
         await self.door.empty(self.door.connections, _CLOSING_S)
         await self.door.empty(self.door.tunnels, _CLOSING_S)
@@ -144,9 +161,10 @@ class Worker:
         if self.door.access_log is not None:
             self.door.access_log.reopen()
 
-    def reload_certificate(self) -> None:
-        if self._certificate is not None:
-            self._certificate.reload_if_changed()
+    def reload_certificates(self, *, anyway: bool = False) -> None:
+        """If their files have changed. `anyway`: somebody asked for it, so complain again about what cannot be used."""
+        if self.certificates is not None:
+            self.certificates.reload(self.clock.wall, anyway=anyway)
 
     async def _tick(self) -> None:
         for beat in range(1, 1 << 62):
@@ -158,7 +176,7 @@ class Worker:
                 if beat % _SWEEP_EVERY == 0:
                     self.upstreams.sweep()
                 if beat % _CERTIFICATE_EVERY == 0:
-                    self.reload_certificate()
+                    self.reload_certificates()
             except Exception:  # noqa: BLE001 - logged with its traceback
                 # The clock must not stop for one connection that could not be ended.
                 _log.exception("the clock stumbled")

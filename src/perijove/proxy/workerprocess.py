@@ -5,10 +5,12 @@ import gc
 import os
 import signal
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import uvloop
 
+from perijove.proxy.certificates import Certificates
 from perijove.proxy.listening import Listeners
 from perijove.proxy.settings import ProxySettings
 from perijove.proxy.stats import Board
@@ -32,6 +34,8 @@ class Post:
     """A descriptor whose end tells that the parent is gone."""
     ready: int
     """A descriptor to write `row` to, as one byte, once requests are served."""
+    certificates: Certificates | None = None
+    """The parent's, so that TLS sessions begun with one worker can go on with another."""
 
 
 def work(post: Post) -> int:
@@ -45,11 +49,12 @@ def work(post: Post) -> int:
 async def _serve(post: Post) -> int:
     loop = asyncio.get_running_loop()
     stop, retire = asyncio.Event(), asyncio.Event()
-    worker = Worker(post.settings, index=post.index, row=post.row, board=post.board, proxy_id=post.proxy_id)
+    worker = Worker(post.settings, index=post.index, row=post.row, board=post.board, proxy_id=post.proxy_id, certificates=post.certificates)
+    worker.reload_certificates()  # they may have changed since the parent read them
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGUSR2, retire.set)
-    loop.add_signal_handler(signal.SIGHUP, worker.reload_certificate)
+    loop.add_signal_handler(signal.SIGHUP, partial(worker.reload_certificates, anyway=True))
     loop.add_signal_handler(signal.SIGUSR1, worker.reopen_log)
     loop.add_reader(post.life, stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -77,7 +82,9 @@ async def _serve(post: Post) -> int:
 
 async def _start(worker: Worker, post: Post, stop: asyncio.Event) -> bool:
     """False if it is to stop before it could serve, as when there is nobody to tell it the routes."""
-    starting = asyncio.create_task(worker.start(post.listeners.public[post.index], post.listeners.admin[post.index]))  # noqa: TID251 - ended below
+    listeners = post.listeners
+    serving = worker.start(listeners.public[post.index], listeners.admin[post.index], listeners.plain[post.index])
+    starting = asyncio.create_task(serving)  # noqa: TID251 - ended below
     stopping = asyncio.create_task(stop.wait())  # noqa: TID251 - ended below
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import uvloop
 
+from perijove.proxy.certfiles import CertificateFiles
+from perijove.proxy.certificates import Certificate
 from perijove.proxy.chp.api import Api, wall
 from perijove.proxy.chp.followers import HEARTBEAT_S, Followers
 from perijove.proxy.chp.httpserver import HttpServer
@@ -20,7 +22,6 @@ from perijove.proxy.chp.metrics import Metrics
 from perijove.proxy.chp.routes import Kept, Routes
 from perijove.proxy.chp.settings import KeeperSettings
 from perijove.proxy.stats import Board
-from perijove.proxy.tls import Certificate
 from perijove.proxy.workerprocess import SIGNALS
 from perijove.wire.routespec import BadRouteSpecError
 from perijove.wire.target import BadTargetError
@@ -97,9 +98,9 @@ class Keeper:
 
 
 def api_certificate(settings: KeeperSettings) -> Certificate | None:
-    """Raises OSError or ssl.SSLError if its files cannot be used."""
+    """Raises UnusableFilesError if its files cannot be used."""
     tls = settings.tls
-    return None if tls is None else Certificate(tls.cert, tls.key, tls.password, tls.demands)
+    return None if tls is None else Certificate(CertificateFiles(cert=tls.cert, key=tls.key, password=tls.password), tls.demands)
 
 
 class KeeperPost:
