@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from perijove.proxy.accesslog import AccessLog
 from perijove.proxy.crowding import Crowding
 from perijove.proxy.deadlines import Deadlines
-from perijove.proxy.errorpages import Trouble
+from perijove.proxy.errorpages import Trouble, render
 from perijove.proxy.forwarding import CookieFilter, Forwarding, TrustedProxies
 from perijove.proxy.hops import UNKNOWN
+from perijove.proxy.hsts import hsts_line, stamped, with_hsts
 from perijove.proxy.http1 import ResponseHead
 from perijove.proxy.logs import Seldom
 from perijove.proxy.paths import Addresses
@@ -61,7 +62,8 @@ class Door:
         self.excuses: Explainer | None = None
         self.names_targets = self.manners is not None and self.manners.change_origin
         """Whether the Host field says where a request goes."""
-        self.rewrites = self.manners is not None and self.manners.rewrites_locations
+        self.hsts = hsts_line(settings.hsts_max_age_s, settings.hsts_subdomains) if self.tls else b""
+        self.rewrites = bool(self.hsts) or (self.manners is not None and self.manners.rewrites_locations)
         """Whether the heads of answers have to be looked at."""
         self.addresses = Addresses(settings.base_url) if self.manners is None else PublicAddresses()
         self.trusted = TrustedProxies(settings.trusted_proxies)
@@ -107,10 +109,16 @@ class Door:
         )
 
     def rewritten(self, head: ResponseHead, data: bytes, request: Request) -> tuple[ResponseHead, bytes]:
-        """The head of an answer, and what has come of it, with its Location changed where it has to be."""
-        assert self.manners is not None  # noqa: S101 - for the type checker: see `rewrites`
-        changed = rewrite_location(self.manners, data[: head.size], head.status, request.origins[0].target, request.fields.host)
-        return ResponseHead(changed, len(changed) - 4), changed + data[head.size :]
+        """The head of an answer, and what has come of it, with its Location changed where it has to be, and what browsers are to be told."""
+        if self.manners is not None and self.manners.rewrites_locations:
+            changed = rewrite_location(self.manners, data[: head.size], head.status, request.origins[0].target, request.fields.host)
+            head, data = ResponseHead(changed, len(changed) - 4), changed + data[head.size :]
+        return with_hsts(head, data, self.hsts) if self.hsts else (head, data)
+
+    def page(self, trouble: Trouble, as_html: bool, head_only: bool, keep_alive: bool) -> bytes:
+        """A whole answer of our own."""
+        page = render(trouble, self.base_url, as_html, head_only, keep_alive)
+        return stamped(page, self.hsts) if self.hsts else page
 
     def hub_origins(self) -> Sequence[Origin]:
         """All hubs, those that answered last first; requests take turns among them."""

@@ -10,7 +10,7 @@ from typing import Final, cast
 from perijove.proxy.crowding import Place
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.door import Door, peer_of
-from perijove.proxy.errorpages import CROWDED, HUB_DOWN, NOTHING_HERE, OVERLOADED, SERVER_DOWN, TIMED_OUT, Trouble, render, wants_html
+from perijove.proxy.errorpages import CROWDED, HUB_DOWN, NOTHING_HERE, OVERLOADED, SERVER_DOWN, TIMED_OUT, Trouble, wants_html
 from perijove.proxy.exchange import Exchange
 from perijove.proxy.http1 import PLAIN_LINE, Refused, RequestFields, check_partial_head, parse_request_line
 from perijove.proxy.logged import LoggedExchange, log_answer, log_exchange
@@ -80,11 +80,11 @@ class ClientConnection(asyncio.Protocol):
         door.connections.add(self)
         if full:
             door.stats.shed += 1
-            self.transport.write(render(OVERLOADED, door.base_url, False, False, False))
+            self.transport.write(door.page(OVERLOADED, False, False, False))
             self.end()
         elif not room:
             door.crowded(peer)
-            self.transport.write(render(CROWDED, door.base_url, False, False, False))
+            self.transport.write(door.page(CROWDED, False, False, False))
             self.end(linger=bool(place))
         else:
             self.transport.set_write_buffer_limits(high=door.limits.buffer_bytes)
@@ -274,7 +274,7 @@ class ClientConnection(asyncio.Protocol):
         """Send a page of our own. `request`: if there is no exchange, but a request that could be read."""
         door = self.door
         door.stats.answered[trouble.status] += 1
-        page = render(trouble, door.base_url, wants_html(block), method == b"HEAD", keep)
+        page = door.page(trouble, wants_html(block), method == b"HEAD", keep)
         self.transport.write(page)
         if door.access_log is not None:
             sent = len(page) - page.find(b"\r\n\r\n") - 4

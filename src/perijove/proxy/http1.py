@@ -255,6 +255,13 @@ class ResponseHead:
         if told:
             self._look_closely()
 
+    def extend(self, data: bytes, line: bytes) -> bytes:
+        """`data` with one more field line at the end of the head."""
+        self._data = data = data[: self._stop] + line + data[self._stop :]
+        self._stop += len(line)
+        self.size += len(line)
+        return data
+
     @property
     def fields(self) -> bytes:
         """The field lines to send on."""

@@ -109,8 +109,9 @@ class ProxySettings:
     redirect_status: int = 308
     acme_folder: str = ""
     """Files below .well-known/acme-challenge in it are served at the plain port."""
-    hsts: str = ""
-    """Value of Strict-Transport-Security in answers by TLS; empty: none is sent."""
+    hsts_max_age_s: int = 0
+    """Browsers are told to come by TLS only for this long, where TLS ends here; 0: they are not."""
+    hsts_subdomains: bool = False
     admin_host: str = "127.0.0.1"
     admin_port: int | None = None
     """Status and metrics; None: not served by TCP."""
