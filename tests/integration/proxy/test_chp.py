@@ -354,7 +354,7 @@ async def test_health_and_metrics(start_chp: StartChp, start_server: StartServer
     async with asyncio.timeout(WAIT_S):
         while 'requests_proxy{status="200"} 1' not in await lines():
             await asyncio.sleep(0.05)
-    assert {"requests_web 1", "requests_ws 0", "api_route_get 2", 'requests_api{status="200"} 1', 'requests_api{status="404"} 1'} <= set(
+    assert {"requests_web 1", "requests_ws 0", "api_route_get 1", 'requests_api{status="200"} 1', 'requests_api{status="404"} 1'} <= set(
         await lines()
     )
 
@@ -367,17 +367,22 @@ async def test_a_second_proxy_on_the_same_ports_does_not_start(start_chp: StartC
     assert "already in use" in done.stderr
 
 
-async def test_tls_and_sockets(start_chp: StartChp, start_server: StartServer, tmp_path: Path) -> None:
+async def test_tls_on_both_sides_and_a_plain_port_that_leads_there(start_chp: StartChp, start_server: StartServer, tmp_path: Path) -> None:
     for name in ("public", "api"):
         cert, key = make_certificate(name)
         (tmp_path / f"{name}.pem").write_bytes(cert)
         (tmp_path / f"{name}.key").write_bytes(key)
     files = {name: (str(tmp_path / f"{name}.key"), str(tmp_path / f"{name}.pem")) for name in ("public", "api")}
-    server = await start_server(say)
+    server, plain = await start_server(say), closed_port()
     chp = await start_chp(
         "--ssl-key", files["public"][0], "--ssl-cert", files["public"][1], "--api-ssl-key", files["api"][0], "--api-ssl-cert", files["api"][1],
         "--api-ssl-ca", files["public"][1], "--api-ssl-request-cert", "--api-ssl-reject-unauthorized", "--default-target", server.url,
+        "--redirect-port", f"{plain}", "--redirect-to", "8443",
     )  # fmt: skip
+    client = await Client.connect(plain)
+    answer = await client.ask(b"GET /x?y HTTP/1.1\r\nHost: hub.example.org:80\r\n\r\n")
+    assert (answer.status, answer.header("location")) == (301, "https://hub.example.org:8443/x?y")
+    client.abort()
     assert await tls_name(chp.port) == "public"
     with pytest.raises((OSError, h11.RemoteProtocolError), match=r"(?i)certificate|reset|closed"):  # it wants one of ours
         await tls_name(chp.api_port)

@@ -20,8 +20,10 @@ _ORIGIN = re.compile(r"\A(?i:https?)://[^/?]*")
 """Of a target in absolute form."""
 _MAX_FIELDS: Final = 100
 _MAX_CONNECTIONS: Final = 512
-_SILENCE_S: Final = 60.0
-"""Without a byte from the client, unless an answer is being made."""
+_IDLE_S: Final = 60.0
+"""Between two requests."""
+_REQUEST_S: Final = 20.0
+"""For a whole request to arrive."""
 _SWEEP_S: Final = 5.0
 
 
@@ -83,9 +85,10 @@ class Connection(asyncio.Protocol):
             self._streaming()
 
     def data_received(self, data: bytes) -> None:
-        self.due = self._server.now() + _SILENCE_S
         if self._streaming is not None:
             return
+        if not self._buffer and self._fields is None:
+            self.due = self._server.now() + _REQUEST_S
         self._buffer += data
         if self.busy:
             if len(self._buffer) > _MAX_HEAD:
@@ -94,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def eof_received(self) -> bool:
-        return self.busy  # whoever has asked may have closed its side
+        return self.busy and self._streaming is None  # whoever has asked may have closed its side; who follows is gone
 
     def _advance(self) -> None:
         while self._buffer and not self.busy and not self.transport.is_closing():
@@ -177,12 +180,14 @@ class Connection(asyncio.Protocol):
             text = answer(500, b"Something failed here; the log says what.")
         self._task = None
         self.busy = False
-        self.due = self._server.now() + _SILENCE_S
         self._say(text, keep)
         self.transport.resume_reading()
         self._advance()
 
     def _say(self, text: bytes, keep: bool) -> None:
+        self.due = self._server.now() + _IDLE_S
+        if self._line[0] == "HEAD":
+            text = text[: text.find(b"\r\n\r\n") + 4]
         if not keep:
             text = text.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
         self.transport.write(text)
@@ -220,9 +225,14 @@ class HttpServer:
 
     def enter(self, connection: Connection) -> None:
         if len(self.connections) >= _MAX_CONNECTIONS:
-            connection.transport.abort()
-            return
-        connection.due = self.now() + _SILENCE_S
+            # Whoever has kept silent for longest gives way: a crowd of strangers must not lock the hub out.
+            silent = [other for other in self.connections if not other.busy]
+            gone = min(silent, key=lambda other: other.due, default=connection)
+            gone.transport.abort()
+            self.connections.discard(gone)
+            if gone is connection:
+                return
+        connection.due = self.now() + _REQUEST_S
         self.connections.add(connection)
 
     async def sweep(self) -> None:

@@ -30,6 +30,7 @@ _log = logging.getLogger("perijove.proxy.chp")
 _INTERRUPTED: Final = 2
 """Exit code after SIGTERM or SIGINT: that of the program this stands for."""
 _DEFAULT_PORT: Final = 8000
+_MOVED: Final = 301
 _LONGEST_FOLDER: Final = 74
 """The path of a unix socket has at most 107 bytes."""
 _DRAIN_S: Final = 2.0
@@ -122,9 +123,11 @@ def keeper_settings(options: argparse.Namespace, environ: Mapping[str, str], tok
 
 
 def proxy_settings(options: argparse.Namespace, environ: Mapping[str, str], feed_token: str, feed_socket: str) -> ProxySettings:
+    host = "" if options.ip in {None, "*"} else options.ip
+    port = _DEFAULT_PORT if options.port is None else options.port
     return ProxySettings(
-        host="" if options.ip in {None, "*"} else options.ip,
-        port=_DEFAULT_PORT if options.port is None else options.port,
+        host=host,
+        port=port,
         unix_path=options.socket,
         feeds=(f"http+unix://{feed_socket.replace('%', '%25').replace('/', '%2F')}",),
         base_url=FEED_PATH.removesuffix("hub/perijove/"),
@@ -144,6 +147,10 @@ def proxy_settings(options: argparse.Namespace, environ: Mapping[str, str], feed
             protocol=options.ssl_protocol,
             dhparam=options.ssl_dhparam,
         ),
+        redirect_host=host,
+        redirect_port=options.redirect_port,
+        redirect_to=port if options.redirect_to is None else options.redirect_to,
+        redirect_status=_MOVED,
         upstream_ca=options.client_ssl_ca,
         upstream_cert=options.client_ssl_cert,
         upstream_key=options.client_ssl_key,
