@@ -1,0 +1,238 @@
+"""Measures proxies beside each other: `.venv/bin/python bench/proxy.py --help`.
+
+configurable-http-proxy, nginx, Caddy, Traefik and ours, one worker each, take turns with the same 10,000 routes before the same backends.
+docs/explanation/performance.md says what is measured and what the figures mean.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import which
+from statistics import median
+
+import uvloop
+from http_client import BenchError
+from hubs import clean_environ, free_port, running, scratch
+from proxy_peers import PEERS, Backends, Peer, cpu_s, memory_bytes
+from websockets_load import open_many, talk
+
+ROUTES = 10_000
+_BIG = 50 * 1024 * 1024
+_POST = 1024 * 1024
+_BACKEND = """worker_processes 1; daemon off; pid {folder}/backend.pid; error_log {folder}/backend.errors error;
+events {{ worker_connections 8192; }}
+http {{ access_log off; keepalive_requests 100000000; default_type text/plain; sendfile on; client_body_temp_path {folder}/b1; proxy_temp_path {folder}/b2;
+ fastcgi_temp_path {folder}/b3; uwsgi_temp_path {folder}/b4; scgi_temp_path {folder}/b5;
+ server {{ listen 127.0.0.1:{port} backlog=2048; location / {{ return 200 "hello world, hello world, hello\\n"; }} location /user/u1/big {{ alias {folder}/big; }} }} }}
+"""
+_ANY_ROUTE = f'request = function() return wrk.format("GET", "/user/u" .. math.random(0, {ROUTES - 1}) .. "/api/status") end\n'
+_UPLOAD = f'wrk.method = "POST"\nwrk.body = string.rep("x", {_POST})\n'
+
+Figures = dict[str, float]
+Measure = Callable[[Peer, argparse.Namespace, Path], Figures]
+
+
+def _wrk(peer: Peer, path: str, arguments: argparse.Namespace, connections: int, *, script: str = "", folder: Path, fields: str = "") -> Figures:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{arguments.seconds:g}s", "--latency", "--timeout", "30s"]
+    if script:
+        (folder / "load.lua").write_text(script)
+        command += ["-s", str(folder / "load.lua")]
+    if fields:
+        command += ["-H", fields]
+    before = cpu_s(peer.pid)
+    text = subprocess.run([*command, f"http://127.0.0.1:{peer.port}{path}"], capture_output=True, text=True, check=True).stdout
+    used = cpu_s(peer.pid) - before
+    found = re.search(r"(\d+) requests in", text)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    slowest = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
+    wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    if found is None or rate is None or slowest is None or int(found[1]) == 0:
+        raise BenchError(f"{peer.name}: wrk says {text}")
+    if wrong is not None:
+        raise BenchError(f"{peer.name}: {wrong[1]} of {found[1]} answers were wrong")
+    return {
+        "per_s": float(rate[1]),
+        "p99_ms": float(slowest[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[slowest[2]],
+        "cpu_us": used / int(found[1]) * 1e6,
+    }
+
+
+def small(peer: Peer, arguments: argparse.Namespace, folder: Path) -> Figures:
+    """Small requests on kept connections, as one person's browser asks its server."""
+    return _wrk(peer, "/user/u5000/api/status", arguments, 32, folder=folder)
+
+
+def spread(peer: Peer, arguments: argparse.Namespace, folder: Path) -> Figures:
+    """The same, but each time for another of the 10,000 routes."""
+    return _wrk(peer, "/", arguments, 32, script=_ANY_ROUTE, folder=folder)
+
+
+def new(peer: Peer, arguments: argparse.Namespace, folder: Path) -> Figures:
+    """A new connection for each request."""
+    return _wrk(peer, "/user/u5000/api/status", arguments, 32, folder=folder, fields="Connection: close")
+
+
+def upload(peer: Peer, arguments: argparse.Namespace, folder: Path) -> Figures:
+    """POST of 1 MiB."""
+    return _wrk(peer, "/user/busy/upload", arguments, 8, script=_UPLOAD, folder=folder)
+
+
+def download(peer: Peer, arguments: argparse.Namespace, folder: Path) -> Figures:
+    """GET of 50 MiB."""
+    return _wrk(peer, "/user/u1/big", arguments, 4, folder=folder)
+
+
+def echo(peer: Peer, arguments: argparse.Namespace, _folder: Path) -> Figures:
+    """WebSocket echoes, 1,000 connections with one message under way each."""
+    before = cpu_s(peer.pid)
+    rate, middle, slow = uvloop.run(talk(peer.port, 1000, arguments.seconds))
+    used = cpu_s(peer.pid) - before
+    return {"per_s": rate, "p50_ms": middle * 1000, "p99_ms": slow * 1000, "cpu_us": used / max(1.0, rate * arguments.seconds * 1.25) * 1e6}
+
+
+def idle(peer: Peer, _arguments: argparse.Namespace, _folder: Path) -> Figures:
+    """Memory of an idle WebSocket, with 5,000 of them."""
+
+    async def weigh() -> float:
+        for talker in await open_many(peer.port, 200):  # whatever the first ones cost once
+            talker.close()
+        await asyncio.sleep(1.0)
+        before = memory_bytes(peer.pid)
+        talkers = await open_many(peer.port, 5000)
+        await asyncio.sleep(1.0)
+        after = memory_bytes(peer.pid)
+        for talker in talkers:
+            talker.close()
+        await asyncio.sleep(1.0)
+        return (after - before) / 5000 / 1024
+
+    return {"kib": uvloop.run(weigh())}
+
+
+def load(peer: Peer, _arguments: argparse.Namespace, _folder: Path) -> Figures:
+    """10,000 routes at once, as far as the proxy has a way: until its last route answers."""
+    return {"seconds": peer.loaded_s}
+
+
+def one_by_one(peer: Peer, _arguments: argparse.Namespace, _folder: Path) -> Figures:
+    """1,000 more routes, one after the other."""
+    if peer.add is None:
+        return {}
+    began = time.perf_counter()
+    peer.add(1000)
+    return {"per_s": 1000 / (time.perf_counter() - began)}
+
+
+MEASURES: dict[str, tuple[Measure, str, bool]] = {
+    "small": (small, "per_s", True), "spread": (spread, "per_s", True), "new": (new, "per_s", True), "upload": (upload, "per_s", True),
+    "download": (download, "per_s", True), "echo": (echo, "per_s", True), "echo-p99": (echo, "p99_ms", False), "idle": (idle, "kib", False),
+    "load": (load, "seconds", False), "add": (one_by_one, "per_s", True),
+}  # fmt: skip
+"""Name -> how it is measured, which figure counts, whether more is better."""
+TARGETS = {
+    ("small", "chp"): 10.0, ("small", "nginx"): 0.8, ("spread", "chp"): 10.0, ("spread", "nginx"): 0.8, ("download", "nginx"): 1.0,
+    ("echo-p99", "chp"): 2.0, ("idle", "chp"): 3.0, ("load", "chp"): 50.0,
+    **{(measure, peer): 1.0 for measure in ("small", "spread", "new", "upload", "download", "echo") for peer in ("caddy", "traefik")},
+}  # fmt: skip
+"""How many times better than the peer ours is meant to be."""
+
+
+@contextmanager
+def _backends(folder: Path) -> Iterator[Backends]:
+    nginx = which("nginx")
+    if nginx is None or which("wrk") is None:
+        raise BenchError("nginx and wrk are needed: ask the administrator of this machine for `apt-get install nginx-light wrk`")
+    port = free_port()
+    config = folder / "backend.conf"
+    config.write_text(_BACKEND.format(folder=folder, port=port))
+    with (folder / "big").open("wb") as file:
+        file.write(os.urandom(1024 * 1024) * (_BIG // 1024 // 1024))
+    folder.chmod(0o755)
+    with running([nginx, "-c", config], folder / "backend.log", clean_environ()):
+        busy = subprocess.Popen([sys.executable, Path(__file__).with_name("busy_backend.py")], stdout=subprocess.PIPE, text=True)
+        try:
+            assert busy.stdout is not None
+            yield Backends(f"127.0.0.1:{port}", f"127.0.0.1:{int(busy.stdout.readline())}")
+        finally:
+            busy.kill()
+            busy.wait()
+
+
+def _measure(names: list[str], wanted: list[str], arguments: argparse.Namespace) -> dict[str, dict[str, list[Figures]]]:
+    found: dict[str, dict[str, list[Figures]]] = {name: {measure: [] for measure in wanted} for name in names}
+    with scratch(False) as folder, _backends(folder) as backends:
+        for round_ in range(arguments.rounds):
+            for name in list(names):
+                own = folder / f"{name}-{round_}"
+                own.mkdir()
+                try:
+                    with PEERS[name](own, backends, ROUTES) as peer:
+                        done: dict[Measure, Figures] = {}
+                        for measure in wanted:
+                            how = MEASURES[measure][0]
+                            if how not in done:
+                                print(f"round {round_ + 1}: {name}: {measure} …", file=sys.stderr, flush=True)
+                                done[how] = how(peer, arguments, own)
+                            found[name][measure].append(done[how])
+                except (BenchError, OSError, subprocess.CalledProcessError, TimeoutError) as error:
+                    print(f"{name} is left out from here on: {error}", file=sys.stderr)
+                    names.remove(name)
+    return found
+
+
+def _print(found: dict[str, dict[str, list[Figures]]], wanted: list[str]) -> None:
+    for measure in wanted:
+        how, figure, more = MEASURES[measure]
+        print(f"\n{measure}: {(how.__doc__ or '').strip()}")
+        rows = {name: [figures[figure] for figures in by[measure] if figure in figures] for name, by in found.items()}
+        cpu = {name: [figures["cpu_us"] for figures in by[measure] if "cpu_us" in figures] for name, by in found.items()}
+        ours = rows.get("perijove") or rows.get("perijove-chp")
+        for name, values in rows.items():
+            if not values:
+                continue
+            said = f"  {name:14} {median(values):12,.2f} {figure}"
+            if cpu[name]:
+                said += f"  {median(cpu[name]):9.1f} CPU µs each"
+            if ours and name != "perijove":
+                times = median(ours) / median(values) if more else median(values) / max(median(ours), 1e-9)
+                said += f"  ours is {times:7.2f} times as good"
+                if cpu[name] and cpu.get("perijove"):
+                    said += f", {median(cpu[name]) / median(cpu['perijove']):.2f} per CPU second"
+                target = TARGETS.get((measure, name))
+                if target is not None:
+                    said += f"  (target {target:g}: {'met' if times >= target else 'MISSED'})"
+            print(said)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", default=",".join(PEERS), help="(default: %(default)s)")
+    parser.add_argument("--only", default=",".join(MEASURES), help="(default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="in turns; medians are printed (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement (default: %(default)s)")
+    parser.add_argument("--json", type=Path, help="also write all figures to this file")
+    arguments = parser.parse_args()
+    names, wanted = arguments.peers.split(","), arguments.only.split(",")
+    for word in [word for word in names if word not in PEERS] + [word for word in wanted if word not in MEASURES]:
+        parser.error(f"{word!r} is not known")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    try:
+        found = _measure(names, wanted, arguments)
+    except BenchError as error:
+        raise SystemExit(str(error)) from None
+    _print(found, wanted)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Many WebSockets through a proxy: echoes as fast as they come, or idle ones to weigh. For `proxy.py`."""
+
+import asyncio
+import gc
+import time
+
+_ASK = (
+    b"GET /user/busy/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+_FRAME = bytes([0x82, 0x80 | 64, 0, 0, 0, 0]) + b"x" * 64
+_PATIENCE_S = 60.0
+
+
+class _Talker(asyncio.Protocol):
+    """Sends a message, waits for its echo, and again."""
+
+    __slots__ = ("_left", "_sent", "_transport", "latencies", "talking", "upgraded")
+
+    def __init__(self, upgraded: asyncio.Future[None], latencies: list[float]) -> None:
+        self.upgraded = upgraded
+        self.latencies = latencies
+        self.talking = False
+        self._left = 0
+        self._sent = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._transport.write(_ASK)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.upgraded.done():
+            if not data.startswith(b"HTTP/1.1 101"):
+                self.upgraded.set_exception(ConnectionError(f"no upgrade: {data[:80]!r}"))
+            elif b"\r\n\r\n" in data:
+                self.upgraded.set_result(None)
+            return
+        self._left -= len(data)
+        if self._left <= 0:
+            self.latencies.append(time.perf_counter() - self._sent)
+            if self.talking:
+                self.say()
+
+    def say(self) -> None:
+        self._left = len(_FRAME)
+        self._sent = time.perf_counter()
+        self._transport.write(_FRAME)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.upgraded.done():
+            self.upgraded.set_exception(exc or ConnectionError("closed before the upgrade"))
+
+    def close(self) -> None:
+        self._transport.abort()
+
+
+async def open_many(port: int, count: int) -> list[_Talker]:
+    """Upgraded connections. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    talkers: list[_Talker] = []
+    latencies: list[float] = []
+    async with asyncio.timeout(_PATIENCE_S):
+        for at in range(0, count, 100):
+            batch = [_Talker(loop.create_future(), latencies) for _ in range(min(100, count - at))]
+            for talker in batch:
+                await loop.create_connection(lambda talker=talker: talker, "127.0.0.1", port)  # type: ignore[misc]
+            await asyncio.gather(*(talker.upgraded for talker in batch))
+            talkers += batch
+    return talkers
+
+
+async def talk(port: int, connections: int, seconds: float) -> tuple[float, float, float]:
+    """(echoes per second, p50 in seconds, p99 in seconds), every connection with one message under way."""
+    talkers = await open_many(port, connections)
+    gc.collect()
+    gc.freeze()
+    latencies = talkers[0].latencies
+    for talker in talkers:
+        talker.talking = True
+        talker.say()
+    await asyncio.sleep(seconds / 4)
+    latencies.clear()
+    began = time.perf_counter()
+    await asyncio.sleep(seconds)
+    took = time.perf_counter() - began
+    found = sorted(latencies)
+    for talker in talkers:
+        talker.talking = False
+        talker.close()
+    return len(found) / took, found[len(found) // 2], found[len(found) * 99 // 100]
