@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import get_args, get_origin, get_type_hints
 
 import click
 from msgspec import NODEFAULT, Struct
@@ -17,7 +17,7 @@ from msgspec.structs import FieldInfo, fields
 from prometheus_client.metrics import MetricWrapperBase
 
 from perijove.cli import main as command
-from perijove.config.settings import Settings
+from perijove.config.settings import Secret, Settings
 from perijove.domain import errors
 from perijove.domain.audit import ACTIONS
 from perijove.domain.lifecycle import ACTIVITY, TABLE, Event
@@ -66,6 +66,10 @@ def settings_page() -> Iterator[str]:
         kind = next((part for part in (hints[field.name], *get_args(hints[field.name])) if is_struct(part)), None)
         if kind is not None:
             yield from section(f"[[{field.name}]]" if get_args(hints[field.name]) else f"[{field.name}]", kind)
+            for name, hint in get_type_hints(kind).items():
+                for entry in get_args(hint) if get_origin(hint) is tuple else ():
+                    if is_struct(entry) and entry is not Secret:
+                        yield from section(f"[[{field.name}.{name}]]", entry)
     yield "## `[spawner]` and `[authenticator]`\n"
     yield "`use` names the plugin, by its entry point or as `package.module:Name`; the other settings are the plugin's own:"
     yield "[spawners](spawners.md), [authenticators](authenticators.md).\n"

@@ -275,7 +275,7 @@ async def _announce(loaded: Loaded, hub: Hub, ready: asyncio.Event) -> None:
 
 def _warn(loaded: Loaded) -> None:
     exposed = parse_listen(loaded.settings.proxy.listen).exposed
-    if exposed and not loaded.settings.proxy.tls_cert and not loaded.settings.hub.public_url.startswith("https:"):
+    if exposed and not loaded.settings.proxy.ends_tls and not loaded.settings.hub.public_url.startswith("https:"):
         click.secho(
             "Warning: people reach this hub without TLS. Set tls_cert and tls_key in [proxy], or put a TLS proxy before it.", fg="yellow", err=True
         )
@@ -293,7 +293,7 @@ def _public_address(loaded: Loaded) -> str:
     if settings.hub.public_url:
         return settings.hub.public_url.rstrip("/")
     listen: Listen = parse_listen(settings.proxy.listen)
-    return listen.url.replace("http:", "https:", 1) if settings.proxy.tls_cert else listen.url
+    return listen.url.replace("http:", "https:", 1) if settings.proxy.ends_tls else listen.url
 
 
 def make_admin_link(loaded: Loaded) -> str:

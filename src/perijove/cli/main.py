@@ -62,9 +62,11 @@ def init(config: Path, server_command: str, force: bool) -> None:
 @config_option
 def check(config: Path | None) -> None:
     """Check the configuration without starting anything: every mistake at once."""
+    from perijove.cli.proxy_tls import check_tls_files
     from perijove.runtime import load_settings
 
     loaded = load_settings(config)
+    check_tls_files(loaded)
     click.echo(f"{loaded.name}: no mistakes found. State is kept in {loaded.state_dir}.")
 
 
@@ -72,10 +74,13 @@ def check(config: Path | None) -> None:
 @config_option
 def up(config: Path | None) -> None:
     """Run hub and proxy together on this machine. Servers go on running when it ends."""
+    from perijove.cli.proxy_tls import check_tls_files
     from perijove.cli.supervise import supervise
     from perijove.runtime import load_settings
 
-    sys.exit(supervise(load_settings(config), config))
+    loaded = load_settings(config)
+    check_tls_files(loaded)
+    sys.exit(supervise(loaded, config))
 
 
 @main.command()

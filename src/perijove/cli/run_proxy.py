@@ -1,5 +1,6 @@
 """From settings to a running proxy."""
 
+from perijove.cli.proxy_tls import check_tls_files, with_tls
 from perijove.config.listen import parse_listen
 from perijove.config.load import Loaded
 from perijove.config.settings import ProxyLimitsSection
@@ -9,7 +10,8 @@ from perijove.runtime import keys_of, proxy_token
 
 
 def run_proxy(loaded: Loaded) -> int:
-    """Run until SIGTERM; returns the exit code."""
+    """Run until SIGTERM; returns the exit code. Raises SettingsError for files that TLS cannot be begun with."""
+    check_tls_files(loaded)
     return run(proxy_settings(loaded))
 
 
@@ -18,7 +20,7 @@ def proxy_settings(loaded: Loaded) -> ProxySettings:
     hub, proxy, log = loaded.settings.hub, loaded.settings.proxy, loaded.settings.log
     public = parse_listen(proxy.listen)
     admin = parse_listen(proxy.admin_listen) if proxy.admin_listen else None
-    return ProxySettings(
+    settings = ProxySettings(
         host=public.host or "127.0.0.1",
         port=public.port,
         unix_path=public.path,
@@ -31,8 +33,6 @@ def proxy_settings(loaded: Loaded) -> ProxySettings:
         trusted_proxies=proxy.trusted_proxies,
         proxy_protocol=proxy.proxy_protocol,
         forwarded_header=proxy.forwarded_header,
-        tls_cert=str(loaded.folder / proxy.tls_cert) if proxy.tls_cert else "",
-        tls_key=str(loaded.folder / proxy.tls_key) if proxy.tls_key else "",
         admin_host=admin.host if admin is not None and not admin.path else "127.0.0.1",
         admin_port=admin.port if admin is not None and not admin.path else None,
         admin_unix_path=admin.path if admin is not None else "",
@@ -42,6 +42,7 @@ def proxy_settings(loaded: Loaded) -> ProxySettings:
         log_level=log.level,
         log_format="console" if log.format == "console" else "json",
     )
+    return with_tls(settings, loaded)
 
 
 def limits(section: ProxyLimitsSection) -> Limits:

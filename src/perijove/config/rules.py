@@ -10,6 +10,7 @@ from perijove.config.problems import Path as Place
 from perijove.config.problems import Problems
 from perijove.config.secret import SecretMissingError, read_secret
 from perijove.config.settings import ProxySection, Secret, Settings
+from perijove.config.tlsrules import check_tls
 from perijove.wire.names import BadNameError, parse_user_name
 
 BUILT_IN_ROLES = frozenset({"user", "admin", "server", "token"})
@@ -21,6 +22,7 @@ def check_rules(settings: Settings, problems: Problems, environ: Mapping[str, st
     """Add a problem for each rule that does not hold. `broken` sections stand at their defaults and are not referred to."""
     _addresses(settings, problems)
     _proxy(settings.proxy, problems)
+    check_tls(settings.proxy, settings.hub.public_url, problems)
     _names(settings, problems)
     if "services" not in broken:
         _references(settings, problems)
@@ -63,8 +65,6 @@ def _proxy(proxy: ProxySection, problems: Problems) -> None:
             problems.add(("proxy", "trusted_proxies", index), f"{network!r} is not a network", 'Write it like 10.0.0.0/8, or "unix:".')
     if proxy.proxy_protocol and not proxy.trusted_proxies:
         problems.add(("proxy", "proxy_protocol"), "needs trusted_proxies: the load balancers that may say who a client is")
-    if bool(proxy.tls_cert) != bool(proxy.tls_key):
-        problems.add(("proxy", "tls_cert" if proxy.tls_cert else "tls_key"), "tls_cert and tls_key go together: set both or neither")
 
 
 def _names(settings: Settings, problems: Problems) -> None:
@@ -131,6 +131,11 @@ def _all_secrets(settings: Settings) -> Iterable[tuple[Place, Secret | str]]:
         yield ("hub", "crypt_keys", index), key
     if settings.proxy.token is not None:
         yield ("proxy", "token"), settings.proxy.token
+    if settings.proxy.tls_key_passphrase is not None:
+        yield ("proxy", "tls_key_passphrase"), settings.proxy.tls_key_passphrase
+    for index, certificate in enumerate(settings.proxy.certificates):
+        if certificate.passphrase is not None:
+            yield ("proxy", "certificates", index, "passphrase"), certificate.passphrase
     if isinstance(settings.store.url, Secret):
         yield ("store", "url"), settings.store.url
     for index, service in enumerate(settings.services):

@@ -64,6 +64,17 @@ class HubSection(Section, frozen=True):
     """Warn on the sign-in page when it was reached without TLS from another machine."""
 
 
+class CertificateEntry(Section, frozen=True):
+    """A certificate of the public door: [[proxy.certificates]]. It says itself for which host names it is; wildcards count."""
+
+    cert: str
+    """Path of the certificate, and behind it those that lead to a known authority (PEM). Read again when it changes."""
+    key: str = ""
+    """Path of its key (PEM); empty: it is in the same file."""
+    passphrase: Secret | None = None
+    """Of the key, if it has one."""
+
+
 class ProxySection(Section, frozen=True):
     """The public door."""
 
@@ -83,7 +94,35 @@ class ProxySection(Section, frozen=True):
     forwarded_header: bool = False
     """Tell servers about clients by Forwarded (RFC 7239) too, besides X-Forwarded-…."""
     tls_cert: str = ""
+    """Path of the certificate, and behind it those that lead to a known authority (PEM). Read again when it changes."""
     tls_key: str = ""
+    """Path of its key (PEM)."""
+    tls_key_passphrase: Secret | None = None
+    """Of the key, if it has one."""
+    certificates: tuple[CertificateEntry, ...] = ()
+    """More certificates, as [[proxy.certificates]]. Visitors are shown the one of the name they ask for; if there is none, tls_cert, or the first."""
+    tls_min_version: Literal["1.2", "1.3"] = "1.2"
+    """The oldest TLS that is spoken. Of 1.2 only forward-secret ciphers with authenticated encryption."""
+    tls_client_cert: Literal["off", "optional", "required"] = "off"
+    """Whether visitors must show a certificate. optional: they may, but a bad one is refused."""
+    tls_client_ca: str = ""
+    """Path of the authorities (PEM) that visitors' certificates must come from. Read again when it changes."""
+    hsts_max_age: Duration = 0.0
+    """How long browsers are told to come by TLS only (Strict-Transport-Security); 0: they are not told."""
+    hsts_subdomains: bool = False
+    """Tell them so for all names below the site's, too."""
+    redirect_listen: str = ""
+    """Where plain HTTP is sent on to https, such as 0.0.0.0:80; empty: nowhere. The port is that of public_url, else of listen."""
+    acme_folder: str = ""
+    """A web root for ACME clients: what they put below .well-known/acme-challenge in it is served at redirect_listen."""
+    upstream_ca: str = ""
+    """Path of the authorities (PEM) that https servers and hubs are checked against; empty: the system's."""
+    upstream_cert: str = ""
+    """Path of the certificate (PEM) that the proxy shows to https servers and hubs."""
+    upstream_key: str = ""
+    """Path of its key; empty: it is in the same file."""
+    upstream_verify: bool = True
+    """Check that https servers and hubs are who they say. Without it whoever is in between can read and change everything."""
     admin_listen: str = ""
     """Status and metrics of the proxy: host:port or unix:/path; empty: none."""
     access_log: Literal["off", "json", "combined"] = "off"
@@ -92,6 +131,11 @@ class ProxySection(Section, frozen=True):
     """The share of requests that is logged; answers from 500 up always are."""
     access_log_file: str = ""
     """Opened again on SIGUSR1; empty: standard error, "-": standard output."""
+
+    @property
+    def ends_tls(self) -> bool:
+        """Whether visitors come by TLS to the proxy itself."""
+        return bool(self.tls_cert or self.certificates)
 
 
 Patience = Annotated[float, Meta(gt=0, description=DURATION)]

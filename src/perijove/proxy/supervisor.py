@@ -50,6 +50,8 @@ def run(settings: ProxySettings, ready: Callable[[str], None] | None = None, com
     """
     set_up_logs(settings.log_level, settings.log_format)
     _raise_open_files()
+    if not settings.upstream_verify and settings.chp is None:
+        _log.warning("upstream_verify is off: whoever is between this proxy and https servers or hubs can read and change everything")
     try:
         with contextlib.ExitStack() as stack:
             listeners = _listen(settings, stack)
