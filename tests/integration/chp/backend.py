@@ -25,6 +25,13 @@ class Backend(socketserver.StreamRequestHandler):
 
     server: "socketserver.BaseServer"
 
+    def setup(self) -> None:
+        if self.request.family == socket.AF_INET:
+            self.request.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+            )  # head and body are sent apart; the second would wait 40 ms for the first
+        super().setup()
+
     def handle(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             while self._one():

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,16 @@ class Jupyterhub:
         with (self.folder / "log").open("ab") as log:
             command = [str(self.env / "bin" / "jupyterhub"), "-f", str(self.folder / "config.py")]
             self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environ)
-        until(lambda: self.status("/hub/health") == 200, what=f"JupyterHub in:\n{self.log}")
+        process = self.process
+        self.wait_until(lambda: self.status("/hub/health") == 200 or process.poll() is not None, "JupyterHub")
+        assert process.poll() is None, self.log
+
+    def wait_until(self, condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
+        """Fails with what is waited for and the end of the hub's log."""
+        try:
+            until(condition, what=what, within_s=within_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the hub and the proxy said:\n{self.log[-6000:]}") from None
 
     def stop(self) -> None:
         """The hub only: servers and the proxy stay."""

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.running.perijove import until
-
 from .jupyterhub import Jupyterhub, running_jupyterhub
 
 
@@ -17,7 +15,7 @@ def jupyterhub(jupyterhub_6_env: Path, tmp_path_factory: pytest.TempPathFactory)
     with running_jupyterhub(jupyterhub_6_env, tmp_path_factory.mktemp("jupyterhub")) as started:
         browser = started.sign_in()
         page = browser.get("/hub/spawn")
-        until(started.works, what=f"alice's server in:\n{started.log}")
+        started.wait_until(started.works, "alice's server")
         assert page.status_code == 200
         lab = browser.get("/user/alice/lab")
         assert lab.status_code == 200
@@ -49,7 +47,7 @@ def test_a_worker_that_is_killed_is_replaced(jupyterhub: Jupyterhub) -> None:
     first, *others = jupyterhub.proxy_processes()
     for pid in others:
         os.kill(pid, signal.SIGKILL)
-        until(jupyterhub.works, what=f"alice's server without process {pid} in:\n{jupyterhub.log}", within_s=20)
+        jupyterhub.wait_until(jupyterhub.works, f"alice's server without process {pid}", 20)
     assert first in jupyterhub.proxy_processes()
     assert not set(others) & set(jupyterhub.proxy_processes())
     assert jupyterhub.execute("2 + 3") == "5"
@@ -60,9 +58,9 @@ def test_a_proxy_that_is_killed_is_started_again_by_the_hub(jupyterhub: Jupyterh
     before = jupyterhub.proxy_processes()
     for pid in before if what == "all of it" else before[:1]:
         os.kill(pid, signal.SIGKILL)
-    until(lambda: before[0] not in jupyterhub.proxy_processes() and jupyterhub.proxy_processes(), what="another proxy")
-    until(jupyterhub.works, what=f"alice's server after {what} was killed in:\n{jupyterhub.log}", within_s=45)
-    until(lambda: not set(before) & set(jupyterhub.proxy_processes()), what="the end of what the proxy left", within_s=20)
+    jupyterhub.wait_until(lambda: before[0] not in jupyterhub.proxy_processes() and jupyterhub.proxy_processes(), "another proxy")
+    jupyterhub.wait_until(lambda: not set(before) & set(jupyterhub.proxy_processes()), "the end of what the proxy left", 20)
+    jupyterhub.wait_until(jupyterhub.works, f"alice's server after {what} was killed", 45)
     assert jupyterhub.execute("1 + 1") == "2"
 
 
