@@ -233,6 +233,21 @@ async def test_neither_the_keeper_nor_all_workers_take_routes_with_them(start_ch
     assert not default.requests
 
 
+async def test_a_worker_that_hangs_does_not_stop_the_hub(start_chp: StartChp, start_server: StartServer) -> None:
+    server = await start_server(say)
+    chp = await start_chp("--workers", "2")
+    hung = max(chp.children() - {chp.keeper()})
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        await chp.add("/x", server.url)
+        assert "/x" in await chp.table()
+    finally:
+        os.kill(hung, signal.SIGCONT)
+    await chp.add("/y", server.url)
+    for path in ("/x", "/y"):
+        assert {answer.status for answer in await asyncio.gather(*(chp.get(path) for _ in range(8)))} == {200}
+
+
 async def test_nothing_is_left_behind_by_a_killed_proxy(start_chp: StartChp, tmp_path: Path) -> None:
     chp = await start_chp("--pid-file", str(tmp_path / "pid"))
     children = chp.children()

@@ -13,7 +13,7 @@ from typing import Any, Final
 import uvloop
 
 from perijove.proxy.certfiles import CertificateFiles
-from perijove.proxy.certificates import Certificate
+from perijove.proxy.certificates import Certificates
 from perijove.proxy.chp.api import Api, wall
 from perijove.proxy.chp.followers import HEARTBEAT_S, Followers
 from perijove.proxy.chp.httpserver import HttpServer
@@ -29,6 +29,8 @@ from perijove.wire.target import BadTargetError
 _log = logging.getLogger("perijove.proxy.chp")
 _WRITE_USED_S: Final = 10.0
 """How often times of use are written down."""
+_RENEW_S: Final = 30.0
+"""How often the API's certificate is looked at."""
 
 
 class Keeper:
@@ -97,10 +99,17 @@ class Keeper:
         self._journal.close()
 
 
-def api_certificate(settings: KeeperSettings) -> Certificate | None:
+def api_certificates(settings: KeeperSettings) -> Certificates | None:
     """Raises UnusableFilesError if its files cannot be used."""
     tls = settings.tls
-    return None if tls is None else Certificate(CertificateFiles(cert=tls.cert, key=tls.key, password=tls.password), tls.demands)
+    return None if tls is None else Certificates((CertificateFiles(cert=tls.cert, key=tls.key, password=tls.password),), tls.demands, wall())
+
+
+async def _renew(certificates: Certificates | None) -> None:
+    """Run as a task."""
+    while certificates is not None:
+        await asyncio.sleep(_RENEW_S)
+        certificates.reload(wall())
 
 
 class KeeperPost:
@@ -143,17 +152,17 @@ class KeeperPost:
         loop.add_reader(life, abandoned)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         keeper = Keeper(self._settings, board)
-        tls = certificate.context if (certificate := api_certificate(self._settings)) is not None else None
+        certificates = api_certificates(self._settings)
         servers = [HttpServer(keeper.followers), HttpServer(keeper.api), HttpServer(keeper.metrics)]
         await servers[0].listen([self._feed])
-        await servers[1].listen(self._api, tls)
+        await servers[1].listen(self._api, certificates.context if certificates is not None else None)
         await servers[2].listen(self._metrics)
         if keeper.routes.by_path:
             _log.info("keeping %d routes", len(keeper.routes.by_path))
         gc.collect()
         gc.freeze()
         async with asyncio.TaskGroup() as group:
-            work: list[Coroutine[None, None, None]] = [keeper.tend(), *(server.sweep() for server in servers)]
+            work: list[Coroutine[None, None, None]] = [keeper.tend(), _renew(certificates), *(server.sweep() for server in servers)]
             tasks = [group.create_task(each) for each in work]
             await stop.wait()
             for task in tasks:

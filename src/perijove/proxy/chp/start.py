@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from perijove.proxy.chp.followers import FEED_PATH
-from perijove.proxy.chp.keeper import KeeperPost, api_certificate
+from perijove.proxy.chp.keeper import KeeperPost, api_certificates
 from perijove.proxy.chp.options import parse
 from perijove.proxy.chp.settings import PRIVATE_NETWORKS, KeeperSettings, ServerTls
 from perijove.proxy.listening import BACKLOG, bind_tcp, listen_unix
@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str], stack: context
     folder = _private_folder(stack)
     feed_token = secrets.token_urlsafe(32)
     keeper = keeper_settings(options, environ, token, feed_token, folder)
-    api_certificate(keeper)  # what is wrong with it is said here, once, rather than by the keeper again and again
+    api_certificates(keeper)  # what is wrong with it is said here, once, rather than by the keeper again and again
     post = KeeperPost(keeper, listen_unix(keeper.feed_socket), _listen_api(options, stack), _listen_metrics(options, stack), folder)
     stack.callback(post.close)
     if options.pid_file:
