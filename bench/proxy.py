@@ -23,7 +23,7 @@ import uvloop
 from http_client import BenchError
 from hubs import clean_environ, free_port, running, scratch
 from proxy_peers import PEERS, Backends, Peer, cpu_s, memory_bytes
-from websockets_load import open_many, talk
+from websockets_load import open_many, talk, talk_calmly
 
 ROUTES = 10_000
 _BIG = 50 * 1024 * 1024
@@ -94,9 +94,15 @@ def download(peer: Peer, arguments: argparse.Namespace, folder: Path) -> Figures
 def echo(peer: Peer, arguments: argparse.Namespace, _folder: Path) -> Figures:
     """WebSocket echoes, 1,000 connections with one message under way each."""
     before = cpu_s(peer.pid)
-    rate, middle, slow = uvloop.run(talk(peer.port, 1000, arguments.seconds))
+    rate = uvloop.run(talk(peer.port, 1000, arguments.seconds))
     used = cpu_s(peer.pid) - before
-    return {"per_s": rate, "p50_ms": middle * 1000, "p99_ms": slow * 1000, "cpu_us": used / max(1.0, rate * arguments.seconds * 1.25) * 1e6}
+    return {"per_s": rate, "cpu_us": used / max(1.0, rate * arguments.seconds * 1.25) * 1e6}
+
+
+def calm(peer: Peer, arguments: argparse.Namespace, _folder: Path) -> Figures:
+    """How long an echo takes when 1,000 WebSockets send 4,000 messages a second together."""
+    middle, slow = uvloop.run(talk_calmly(peer.port, 1000, 4000.0, arguments.seconds))
+    return {"p50_ms": middle * 1000, "p99_ms": slow * 1000}
 
 
 def idle(peer: Peer, _arguments: argparse.Namespace, _folder: Path) -> Figures:
@@ -134,7 +140,7 @@ def one_by_one(peer: Peer, _arguments: argparse.Namespace, _folder: Path) -> Fig
 
 MEASURES: dict[str, tuple[Measure, str, bool]] = {
     "small": (small, "per_s", True), "spread": (spread, "per_s", True), "new": (new, "per_s", True), "upload": (upload, "per_s", True),
-    "download": (download, "per_s", True), "echo": (echo, "per_s", True), "echo-p99": (echo, "p99_ms", False), "idle": (idle, "kib", False),
+    "download": (download, "per_s", True), "echo": (echo, "per_s", True), "echo-p99": (calm, "p99_ms", False), "idle": (idle, "kib", False),
     "load": (load, "seconds", False), "add": (one_by_one, "per_s", True),
 }  # fmt: skip
 """Name -> how it is measured, which figure counts, whether more is better."""

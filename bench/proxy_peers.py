@@ -99,7 +99,13 @@ def perijove(folder: Path, backends: Backends, routes: int) -> Iterator[Peer]:
     """Ours, one worker, which follows a hub: the table as a snapshot, then its changes."""
     port = free_port()
     with feed_hub() as hub:
-        settings = {"port": port, "hubs": [f"http://127.0.0.1:{hub.port}"], "token": "t", "log_level": "error", "limits": {"max_connections": 50_000}}
+        settings = {
+            "port": port,
+            "hubs": [f"http://127.0.0.1:{hub.port}"],
+            "token": "t",
+            "log_level": "error",
+            "limits": {"max_connections": 50_000, "max_connections_per_address": 0},
+        }
         with running([sys.executable, "-c", _OURS, msgspec.json.encode(settings).decode()], folder / "log", clean_environ()) as pid:
             hub.settled()
             busy = Route("/user/busy/", f"http://{backends.busy}")

@@ -69,8 +69,8 @@ async def open_many(port: int, count: int) -> list[_Talker]:
     return talkers
 
 
-async def talk(port: int, connections: int, seconds: float) -> tuple[float, float, float]:
-    """(echoes per second, p50 in seconds, p99 in seconds), every connection with one message under way."""
+async def talk(port: int, connections: int, seconds: float) -> float:
+    """Echoes per second, every connection with one message under way."""
     talkers = await open_many(port, connections)
     gc.collect()
     gc.freeze()
@@ -83,8 +83,31 @@ async def talk(port: int, connections: int, seconds: float) -> tuple[float, floa
     began = time.perf_counter()
     await asyncio.sleep(seconds)
     took = time.perf_counter() - began
-    found = sorted(latencies)
+    echoes = len(latencies)
     for talker in talkers:
         talker.talking = False
         talker.close()
-    return len(found) / took, found[len(found) // 2], found[len(found) * 99 // 100]
+    return echoes / took
+
+
+async def talk_calmly(port: int, connections: int, per_s: float, seconds: float) -> tuple[float, float]:
+    """(p50, p99) in seconds, of messages that come as they do from people: `per_s` of all connections together, whatever the proxy does."""
+    talkers = await open_many(port, connections)
+    gc.collect()
+    gc.freeze()
+    latencies = talkers[0].latencies
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    sent = 0
+    while (now := loop.time()) < began + seconds * 1.25:
+        due = int((now - began) * per_s)
+        while sent < due:
+            talkers[sent % connections].say()
+            sent += 1
+        await asyncio.sleep(0.0005)
+    found = sorted(latencies)
+    for talker in talkers:
+        talker.close()
+    if not found:
+        raise ConnectionError("no echo came back")
+    return found[len(found) // 2], found[len(found) * 99 // 100]

@@ -5,6 +5,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final, TypeVar
 
 from perijove.proxy.stats import Stats
@@ -21,10 +22,17 @@ T = TypeVar("T")
 
 async def in_turns(routes: Iterable[T], at_once: int = _AT_ONCE) -> AsyncIterator[T]:
     """The same, but requests get their turn every hundred."""
-    for at, route in enumerate(routes, 1):
-        yield route
-        if at % at_once == 0:
-            await asyncio.sleep(0)
+    async for some in by_hundreds(routes, at_once):
+        for route in some:
+            yield route
+
+
+async def by_hundreds(routes: Iterable[T], at_once: int = _AT_ONCE) -> AsyncIterator[tuple[T, ...]]:
+    """The same in pieces, between which requests get their turn; for work on each that is so little that a turn of the loop would be much."""
+    rest = iter(routes)
+    while some := tuple(islice(rest, at_once)):
+        yield some
+        await asyncio.sleep(0)
 
 
 class RouteBook:
@@ -42,12 +50,13 @@ class RouteBook:
         """Make the table what a snapshot says. Requests are served from the old table meanwhile; if reading `routes` fails, it stays."""
         fresh: Table[Origin] = Table()
         try:
-            async for route in in_turns(routes):
-                self._set(fresh, route)
+            async for some in by_hundreds(routes):
+                for route in some:
+                    self._set(fresh, route)
         except BaseException:
             self._forget(entry for entry in fresh if self.table.get(entry.route.spec) is not entry)
             raise
-        gone = [entry async for entry in in_turns(self.table) if fresh.get(entry.route.spec) is not entry]
+        gone = [entry async for entry in in_turns(self.table) if fresh.get(entry.route.spec) is not entry] if self.table else []
         self.table.become(fresh)
         self.epoch, self.revision = epoch, revision
         self._stats.routes = len(self.table)
@@ -85,7 +94,7 @@ class RouteBook:
         try:
             # The same object for the same target: what runs on it goes on to count as its activity.
             spec = parse_routespec(route.spec)
-            known = self.table.at(spec)
+            known = self.table.at(spec) if self.table else None
             if known is not None and known.route.target == route.target:
                 known.route = route
                 if table is not self.table:

@@ -77,7 +77,7 @@ class Table(Generic[T]):
                 below = node.children[segment] = _Node()
             node = below
         before, node.entry = node.entry, entry
-        entry.prefix = b"/" + b"".join(segment + b"/" for segment in segments)
+        entry.prefix = b"/".join((b"", *segments, b"")) if segments else b"/"
         entry.below = node.children
         self.generation += 1
         self._count += before is None
