@@ -145,9 +145,9 @@ class KeeperPost:
             loop.remove_reader(life)
             stop.set()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        for number in SIGNALS - {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}:
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        # Ctrl-C reaches everybody at once: the workers end first, and still have something to tell.
+        for number in SIGNALS - {signal.SIGTERM, signal.SIGCHLD}:
             loop.add_signal_handler(number, lambda: None)
         loop.add_reader(life, abandoned)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -6,12 +6,14 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from perijove.proxy.chp.followers import FEED_PATH
@@ -43,12 +45,18 @@ def run_chp(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         sys.stdout.write(f"{version('perijove')}\n")
         return 0
     set_up_logs(options.log_level, "console")
+    for number in (signal.SIGTERM, signal.SIGINT):  # until the supervisor waits for them: leave nothing behind
+        signal.signal(number, _leave)
     try:
         with contextlib.ExitStack() as stack:
             return _run(options, environ, stack)
     except (OSError, ValueError) as error:
         _log.critical("the proxy cannot start: %s", error)
         return 1
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(_INTERRUPTED)
 
 
 def _run(options: argparse.Namespace, environ: Mapping[str, str], stack: contextlib.ExitStack) -> int:
