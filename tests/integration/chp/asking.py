@@ -9,7 +9,8 @@ from typing import Literal
 
 import h11
 
-Part = Literal["all", "head", "status"]
+Part = Literal["all", "head", "where", "status"]
+"""Of an answer, what is compared. "where": status and Location."""
 PATIENCE_S = 5.0
 _FRAMING = {"connection", "keep-alive", "transfer-encoding", "content-length", "date"}
 """How a message is cut and when it was made is each side's own affair; h11 watches that it is done properly."""
@@ -166,7 +167,9 @@ def shown(answer: Answer, part: Part) -> dict[str, object]:
         if name not in _FRAMING or (name == "content-length" and answer.status in {200, 304} and not answer.body):
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
     told: dict[str, object] = {"status": answer.status}
-    if part != "status":
+    if part == "where":
+        told["location"] = headers.get("location")
+    elif part != "status":
         told |= {"reason": answer.reason, "headers": dict(sorted(headers.items())), "informational": answer.informational}
         told |= {"kept": answer.kept, "whole": answer.whole}
     if part == "all":

@@ -141,6 +141,15 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "ours leaves an address alone that it cannot read": ("rewriting/location 302 http://HERE:99/x",),
     "ours leaves the address of another server alone": ("rewriting/location over a socket",),
     "ours does not ask the error target for a page that is not shown": ("error-target/HEAD /nothing", "error-target/HEAD /closed"),
+    "ours leaves out the port that https has anyway": (
+        *(
+            f"redirect-to/redirect {host} {path}"
+            for host in ("hub.example.org", "hub.example.org:8080", "127.0.0.1:<redirect>")
+            for path in ("/", "/user/alice?x=%20y")
+        ),
+        "redirect-to/redirect POST",
+        "redirect-to/redirect HEAD",
+    ),
     "ours checks a target's certificate against the target's name, not the name the client asked for": tuple(
         f"tls/hub.example.org: secure target{more}"
         for more in ("", ", body", ", websocket", " that asks for a certificate", " that asks for a certificate, websocket")

@@ -88,9 +88,9 @@ def _tls() -> Iterator[Question]:
     for options in ("tls", "redirect-to"):
         for host in ("hub.example.org", "hub.example.org:8080", "127.0.0.1:<redirect>"):
             for path in ("/", "/user/alice?x=%20y"):
-                yield Question(options, f"redirect {host} {path}", (Ask(f"GET {path}", to="redirect", host=host, part="head"),))
-        yield Question(options, "redirect POST", (Ask("POST /x", (), b"some text", to="redirect", part="head"),))
-        yield Question(options, "redirect HEAD", (Ask("HEAD /x", to="redirect", part="head"),))
+                yield Question(options, f"redirect {host} {path}", (Ask(f"GET {path}", to="redirect", host=host, part="where"),))
+        yield Question(options, "redirect POST", (Ask("POST /x", (), b"some text", to="redirect", part="where"),))
+        yield Question(options, "redirect HEAD", (Ask("HEAD /x", to="redirect", part="where"),))
         yield Question(options, "redirect without a host", (Ask(raw=b"GET /x HTTP/1.0\r\n\r\n", to="redirect", part="status"),))
 
 
