@@ -60,9 +60,9 @@ def examine(files: CertificateFiles) -> Promise:
         certificate = x509.load_pem_x509_certificates(chain)[0]
         public = certificate.public_key()
         names = _names(certificate)
-    except ValueError as error:
+    except ValueError:
         raise UnusableFilesError(
-            f"{files.cert} holds no usable certificate ({error}): it must be in PEM form, the server's own certificate first"
+            f"{files.cert} holds no usable certificate: it must be whole and in PEM form (-----BEGIN CERTIFICATE-----), the server's own first"
         ) from None
     except Exception as error:  # noqa: BLE001 - cryptography has errors of its own for keys and extensions it does not know
         raise UnusableFilesError(f"the certificate in {files.cert} is not understood ({error}): get one with an RSA or ECDSA key") from None

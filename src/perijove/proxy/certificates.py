@@ -131,8 +131,8 @@ class Certificates:
             fronts.append(front)
         return fronts
 
-    def _choose(self, fallback: Certificate, connection: ssl.SSLObject, name: str | None, _front: ssl.SSLContext) -> None:
-        connection.context = (self.certificate_for(name) or fallback).context
+    def _choose(self, nameless: Certificate, connection: ssl.SSLObject, name: str | None, _front: ssl.SSLContext) -> None:
+        connection.context = ((self.certificate_for(name) or self._all[0]) if name else nameless).context
 
 
 def server_context(demands: TlsDemands) -> ssl.SSLContext:
