@@ -73,7 +73,7 @@ def test_what_is_wrong_with_a_pair_is_said_with_its_remedy(make_pair: MakePair, 
     text, missing = str(tmp_path / "text"), str(tmp_path / "missing")
     for files, words in (
         (replace(good, cert=missing), "missing cannot be read .No such file or directory.: correct the path"),
-        (replace(good, cert=text), "text holds no usable certificate .*PEM"),
+        (replace(good, cert=text), "text holds no usable certificate: .*PEM"),
         (replace(good, cert=str(tmp_path / "broken")), "broken holds no usable certificate"),
         (replace(good, key=missing), "the key .*missing cannot be read"),
         (replace(good, key=text), "text holds no private key in PEM form"),
