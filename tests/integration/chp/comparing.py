@@ -4,12 +4,15 @@ import re
 from typing import Any
 
 from .differences import ADDED_TO_ANSWERS, ADDED_TO_REQUESTS, ADDED_TO_UPGRADES, PROTOCOLS
+from .running import ITSELF
 
 Answer = dict[str, Any]
 
 
 def comparable(theirs: list[Answer], ours: list[Answer]) -> tuple[list[Answer], list[Answer]]:
-    """Both, ready to be compared by ==."""
+    """Both, ready to be compared by ==. As they are, if both programs are configurable-http-proxy."""
+    if ITSELF:
+        return theirs, ours
     pairs = [_answer(*pair) for pair in zip(theirs, ours, strict=False)]
     return [their for their, _ in pairs] + theirs[len(pairs) :], [our for _, our in pairs] + ours[len(pairs) :]
 
