@@ -82,7 +82,7 @@ class Arrival(asyncio.Protocol):
         if self._peer == UNKNOWN:
             self.transport.abort()  # it is gone: load balancers look in like this to see whether we live
         elif door.full:
-            door.stats.shed += 1
+            door.no_room()
             self.transport.abort()
         elif self._trusted or not self._arrivals.preamble:
             door.connections.add(self)

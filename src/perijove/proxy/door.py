@@ -76,6 +76,7 @@ class Door:
         self.max_connections = settings.limits.max_connections
         self.crowding = Crowding(settings.limits.max_connections_per_address)
         self._crowds = Seldom(_log)
+        self._full = Seldom(_log)
         self.strangers = Seldom(_log)
         """For warnings about those who may not come in."""
         self.connections: set[Visitor] = set()
@@ -96,6 +97,26 @@ class Door:
     @property
     def full(self) -> bool:
         return len(self.connections) + len(self.tunnels) >= self.max_connections
+
+    def no_room(self) -> None:
+        """A connection is turned away because there are too many altogether."""
+        self.stats.shed += 1
+        self._full.warn(
+            self.clock.now,
+            "there are more than %d connections to this worker: it takes no more. The administrator can raise the limit of open files of the proxy "
+            "(LimitNOFILE= of a systemd unit, ulimit -n in a shell; each connection needs two), connections in [proxy_limits], or workers in [proxy]",
+            self.max_connections,
+        )
+
+    def no_files(self, target: str, error: OSError) -> None:
+        """A server cannot be connected to because of this machine's limits, not its own."""
+        self._full.warn(
+            self.clock.now,
+            "cannot connect to %s: %s. The administrator can raise the limit of open files of the proxy (LimitNOFILE= of a systemd unit, ulimit -n "
+            "in a shell), or the range of ports that connections may use (net.ipv4.ip_local_port_range)",
+            target,
+            error,
+        )
 
     def crowded(self, address: str) -> None:
         """A connection is turned away because its address has too many."""

@@ -79,7 +79,7 @@ class ClientConnection(asyncio.Protocol):
         full = door.full
         door.connections.add(self)
         if full:
-            door.stats.shed += 1
+            door.no_room()
             self.transport.write(door.page(OVERLOADED, False, False, False))
             self.end()
         elif not room:

@@ -59,6 +59,13 @@ NOTHING_HERE: Final = Trouble(
     404, "There is nothing here", "No server is known at this address. Check it, or go to the home page.", 0, "hub/home", "Go to the home page"
 )
 OVERLOADED: Final = Trouble(503, "Too many connections", "This site has more visitors than it can serve just now. Try again in a moment.", 10)
+NO_FILES: Final = Trouble(
+    503,
+    "This site has too much to do",
+    "The way to the server cannot be opened: too many open files or connections on the proxy's machine. Try again in a moment; if this lasts, tell the "
+    "administrator of this site.",
+    5,
+)
 CROWDED: Final = Trouble(
     429, "Too many connections from your address", "Close some of the pages of this site that you have open, then try again in a moment.", 10
 )

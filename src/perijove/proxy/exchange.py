@@ -6,11 +6,11 @@ from typing import Final, Protocol
 
 from perijove.proxy.chunks import Chunks
 from perijove.proxy.door import Door
-from perijove.proxy.errorpages import HUB_DOWN, HUB_FAILED, NO_ANSWER, SERVER_DOWN, TIMED_OUT, TOO_SLOW, Trouble
+from perijove.proxy.errorpages import HUB_DOWN, HUB_FAILED, NO_ANSWER, NO_FILES, SERVER_DOWN, TIMED_OUT, TOO_SLOW, Trouble
 from perijove.proxy.framing import UNTIL_CLOSE, frame
 from perijove.proxy.http1 import PLAIN_ANSWER, Refused, ResponseHead
 from perijove.proxy.request import Request
-from perijove.proxy.upstreams import UpstreamConnection
+from perijove.proxy.upstreams import OUR_LIMITS, UpstreamConnection
 
 _log = logging.getLogger("perijove.proxy")
 _MAX_HEAD: Final = 256 * 1024
@@ -118,6 +118,9 @@ class Exchange:
         if isinstance(error, TimeoutError):
             _log.warning("%s did not take the connection in time", to)
             self.fail(TOO_SLOW if self.request.entry is not None else HUB_DOWN)
+        elif isinstance(error, OSError) and error.errno in OUR_LIMITS:
+            self._client.door.no_files(to, error)
+            self.fail(NO_FILES)
         else:
             _log.warning("cannot connect to %s: %s", to, error)
             self.fail(SERVER_DOWN if self.request.entry is not None else HUB_DOWN)

@@ -68,6 +68,8 @@ class Tunnel:
         if self._left == 0:
             self._clock.drop(self)
             self._ended(self)
+            # Else they and their transports, with what TLS keeps for each, would wait for a search for garbage, which we hardly ever make.
+            del self.client, self.server
 
     def expired(self) -> None:
         self.abort()

@@ -1,10 +1,11 @@
 """Connections to servers and hubs: made, kept for the next request, and dropped."""
 
 import asyncio
+import errno
 import logging
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.settings import Limits
@@ -14,6 +15,8 @@ from perijove.wire.target import Target, parse_target
 _log = logging.getLogger("perijove.proxy.upstreams")
 _DOWN_S = 0.5
 """How long an address that refused is not tried again where waiting or another address is as good."""
+OUR_LIMITS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
+"""Connecting failed for want of something on this machine: nothing is known of the server."""
 
 
 class Origin:
@@ -169,7 +172,8 @@ class Upstreams:
             except (OSError, UnicodeError) as error:
                 self.stats.upstream_failures += 1
                 failure = error
-                origin.down_until = self._clock.now + _DOWN_S
+                if not (isinstance(error, OSError) and error.errno in OUR_LIMITS):
+                    origin.down_until = self._clock.now + _DOWN_S
                 continue
             origin.down_until = 0.0
             self.stats.upstream_connects += 1
