@@ -1,12 +1,18 @@
 """TLS at the door and behind it."""
 
 import asyncio
+import gc
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
+
+from perijove.proxy.arrivals import Arrival
+from perijove.proxy.driver import ClientConnection
+from perijove.proxy.tunnel import End, Tunnel
 
 from .certificates import tls_client, write_certificate
 from .harness import StartProxy, StartServer
@@ -145,3 +151,36 @@ async def test_browsers_are_told_to_come_by_tls(start_proxy: StartProxy, start_s
     plain = await start_proxy(follow=False, hsts_max_age_s=1)
     plain.route("/user/a/", server.url)
     assert (await plain.get("/user/a/plain")).header(HSTS) is None, "not without TLS"
+
+
+@pytest.fixture
+def unswept() -> Iterator[None]:
+    """The proxy hardly ever looks for garbage: what it is done with must go by itself."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("unswept")
+async def test_nothing_of_a_connection_stays_when_it_is_gone(
+    start_proxy: StartProxy, start_server: StartServer, certificate: tuple[str, str]
+) -> None:
+    async def switch(request: Request) -> bool:
+        if request.all("upgrade"):
+            request.writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            await request.reader.read(1)
+            return False
+        request.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        return True
+
+    server = await start_server(switch)
+    proxy = await start_proxy(follow=False, tls_cert=certificate[0], tls_key=certificate[1])
+    proxy.route("/user/a/", server.url)
+    for upgrade in ("Upgrade: websocket\r\nConnection: Upgrade\r\n", ""):
+        client = await tls_client(proxy.port)
+        client.send(f"GET /user/a/ HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n".encode())
+        assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101" if upgrade else b"HTTP/1.1 200")
+        client.abort()
+    await until(lambda: not proxy.worker.door.connections and not proxy.worker.door.tunnels)
+    await until(lambda: not [item for item in gc.get_objects() if isinstance(item, ClientConnection | Tunnel | End | Arrival)])
