@@ -1,4 +1,4 @@
-"""Stopping all servers, for a site that is about to go down."""
+"""The end of a hub: noted, and with all servers stopped if that is wished."""
 
 from functools import partial
 
@@ -7,11 +7,19 @@ from perijove.control.context import Hub
 from perijove.domain.errors import NotFoundError
 from perijove.domain.page import Page
 from perijove.domain.server import IDLE_PHASES, Phase, Server
+from perijove.ports.observer import AuditEvent
 from perijove.ports.store.store import Tx
 
 _AT_ONCE = 500
 _LOOK_S = 0.2
 _ACTIVE = tuple(phase for phase in Phase if phase not in IDLE_PHASES)
+
+
+async def note_shutdown(hub: Hub, *, actor: str, proxy: bool, servers: bool) -> None:
+    """Somebody asked for the end, and of what besides the hub."""
+    event = AuditEvent(action="hub.shutdown", at=hub.clock.now(), actor=actor, target="hub", detail={"proxy": proxy, "servers": servers})
+    await hub.store.write(lambda tx: tx.audit.add(event))
+    hub.audit(event)
 
 
 async def stop_everything(hub: Hub, *, actor: str) -> int:

@@ -49,7 +49,7 @@ class Change(Struct, frozen=True, omit_defaults=True):
             raise ValueError(f"a {self.op!r} change needs a {'route' if self.op == 'set' else 'spec'}")
 
 
-class Changes(Struct, frozen=True):
+class Changes(Struct, frozen=True, omit_defaults=True):
     """All that changed up to `revision` since the line before; no changes at all: a heartbeat."""
 
     revision: int

@@ -71,7 +71,7 @@ def test_servers_stay_reachable_while_the_hub_is_away(jupyterhub: Jupyterhub) ->
     assert jupyterhub.works(), "alice's server without a hub"
     assert jupyterhub.status("/hub/home") == 503
     jupyterhub.start(alone=True)
-    assert jupyterhub.proxy_processes() == before
+    assert set(before) <= set(jupyterhub.proxy_processes()), "the same proxy; a hub's children may carry its token, too"
     assert jupyterhub.works()
     assert jupyterhub.execute("7 * 8") == "56"
     browser = jupyterhub.sign_in()

@@ -6,10 +6,9 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from perijove.control.context import Hub
-from perijove.control.ending import stop_everything
+from perijove.control.ending import note_shutdown, stop_everything
 from perijove.control.routing import wait_for_proxies
 from perijove.domain.errors import BadInputError
-from perijove.ports.observer import AuditEvent
 from perijove.web.api.paging import window
 from perijove.web.call import Call, json_response
 from perijove.web.ending import ASKED, ASKED_HUB_ALONE, Ending
@@ -56,11 +55,7 @@ async def shutdown(call: Call) -> Response:
     call.require("shutdown")
     wanted = await call.json_as(Shutdown)
     hub = call.surface.hub
-    event = AuditEvent(
-        action="hub.shutdown", at=hub.clock.now(), actor=call.actor, target="hub", detail={"proxy": wanted.proxy, "servers": wanted.servers}
-    )
-    await hub.store.write(lambda tx: tx.audit.add(event))
-    hub.audit(event)
+    await note_shutdown(hub, actor=call.actor, proxy=wanted.proxy, servers=wanted.servers)
     ending = BackgroundTask(_end, hub, call.surface.ending, wanted, call.actor)
     return Response(status_code=202, media_type="text/plain", background=ending)
 

@@ -6,6 +6,7 @@ import stat
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 from perijove.adapters.spawners.local.claims import RunFolder
@@ -30,16 +31,20 @@ def on_socket(run: RunFolder, uid: int) -> Listener:
     """
     if not _accepts(str(run.server_socket)):
         return Listener.NOBODY
-    with suppress(FileNotFoundError):
-        run.proxy_socket.unlink()
+    # By a name of our own and a rename: several replicas may look at once, and the proxy may be using the name just now.
+    own = run.proxy_socket.with_name(f"{run.proxy_socket.name}.{token_hex(4)}")
     try:
-        os.link(run.server_socket, run.proxy_socket, follow_symlinks=False)
+        os.link(run.server_socket, own, follow_symlinks=False)
     except FileNotFoundError:
         return Listener.NOBODY
-    found = run.proxy_socket.lstat()
-    if not stat.S_ISSOCK(found.st_mode) or found.st_uid != uid:
-        run.proxy_socket.unlink()
-        return Listener.STRANGER
+    try:
+        found = own.lstat()
+        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != uid:
+            run.proxy_socket.unlink(missing_ok=True)
+            return Listener.STRANGER
+        own.rename(run.proxy_socket)
+    finally:
+        own.unlink(missing_ok=True)  # a rename onto another name of the same socket leaves both (rename(2))
     return Listener.EXPECTED
 
 
