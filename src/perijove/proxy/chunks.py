@@ -5,10 +5,11 @@ from typing import Final
 
 from perijove.proxy.http1 import TRAILERS, Refused
 
-_FIRST = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]{0,200})?\r\n")
-_NEXT = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]{0,200})?\r\n")
+# No space after the size: senders must not write one, and who reads on is not of one mind about it.
+_FIRST = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]{0,200})?\r\n")
+_NEXT = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]{0,200})?\r\n")
 _LONGEST_LINE: Final = 256
-_PARTIAL_SIZE: Final = rb"[0-9A-Fa-f]{0,15}(?:[ \t]*(?:\Z|;[\t\x20-\x7e\x80-\xff]*))?(?:\r\Z)?"
+_PARTIAL_SIZE: Final = rb"[0-9A-Fa-f]{0,15}(?:;[\t\x20-\x7e\x80-\xff]*)?(?:\r\Z)?"
 _PARTIAL_FIRST = re.compile(_PARTIAL_SIZE)
 _PARTIAL_NEXT = re.compile(rb"\r\Z|\r\n" + _PARTIAL_SIZE + rb"|\Z")
 _MAX_TRAILERS: Final = 16 * 1024
@@ -77,7 +78,7 @@ class Chunks:
     def _finish(self, data: bytes, at: int) -> tuple[int, bytes]:
         """Read the trailer section at `at`: up to where `data` may be passed on, and what to send after it."""
         found = TRAILERS.match(data, at)
-        if found is None:
+        if found is None or found.end() - at > _MAX_TRAILERS:
             held = data[at:]
             if len(held) > _MAX_TRAILERS or b"\r\n\r\n" in held or held.startswith(b"\r\n") or re.search(rb"(?<!\r)\n|\r(?!\n|\Z)", held):
                 raise Refused(400, "The trailers of the chunked body are malformed or too long.")
