@@ -13,7 +13,7 @@ _LENGTH = re.compile(rb"(?i)\r\ncontent-length:\s*(\d+)")
 _KEY = re.compile(rb"(?i)\r\nsec-websocket-key:\s*(\S+)")
 
 
-class _Backend(asyncio.Protocol):
+class BusyBackend(asyncio.Protocol):
     __slots__ = ("_buffer", "_echo", "_left", "_transport")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -54,7 +54,7 @@ class _Backend(asyncio.Protocol):
 
 
 async def _main() -> None:
-    server = await asyncio.get_running_loop().create_server(_Backend, "127.0.0.1", 0, backlog=4096)
+    server = await asyncio.get_running_loop().create_server(BusyBackend, "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     gc.disable()
     await server.serve_forever()

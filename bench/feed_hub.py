@@ -1,6 +1,7 @@
 """The part of a hub that proxies follow: a route table and its numbered changes (src/perijove/wire/feed.py), in a thread of its own."""
 
 import asyncio
+import contextlib
 import re
 import threading
 import time
@@ -31,6 +32,7 @@ class FeedHub:
         self._asked_at = 0.0
         self._loop = uvloop.new_event_loop()
         self._news = asyncio.Condition()
+        self._serving = self._loop.create_task(self.serve())
 
     async def serve(self) -> None:
         server = await asyncio.start_server(self._talk, "127.0.0.1", self.port)
@@ -105,14 +107,17 @@ class FeedHub:
         """Wait until all follow."""
         asyncio.run_coroutine_threadsafe(self._all_have_it(workers), self._loop).result()
 
+    def forget(self) -> None:
+        """The proxy that followed is gone."""
+        self._loop.call_soon_threadsafe(self._applied.clear)
+
     def run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        task = self._loop.create_task(self.serve())
-        self._loop.run_forever()
-        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            self._loop.run_until_complete(self._serving)
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._serving.cancel)
 
 
 @contextmanager
