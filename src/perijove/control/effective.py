@@ -7,7 +7,7 @@ from datetime import datetime
 from perijove.domain.access import Identity, Provenance
 from perijove.domain.claims import AccessRules, denied
 from perijove.domain.delegation import token_scopes, undecided_users
-from perijove.domain.roles import ADMIN_ROLE, DEFAULT_ROLES, Grant, owner_grants, owner_scopes
+from perijove.domain.roles import ADMIN_ROLE, DEFAULT_ROLES, Grant, owner_grants, owner_scopes, share_grant
 from perijove.domain.server import UserId
 from perijove.domain.token import Session, Token
 from perijove.domain.user import Service, User
@@ -30,8 +30,16 @@ def roles_in_force(tx: Tx) -> dict[str, tuple[str, ...]]:
 def user_grants(tx: Tx, user: User, roles: RoleScopes | None = None) -> tuple[Grant, ...]:
     """All that a person holds."""
     group_roles = tx.roles.of_groups(user.groups) if user.groups else {}
+    shares = [
+        share_grant(share.server.full_name, share.scopes, "" if share.to.kind == "user" else share.to.name) for share in tx.shares.held_by(user.id)
+    ]
     return owner_grants(
-        Owner("user", user.name), roles_in_force(tx) if roles is None else roles, own_roles=user.roles, group_roles=group_roles, admin=user.admin
+        Owner("user", user.name),
+        roles_in_force(tx) if roles is None else roles,
+        own_roles=user.roles,
+        group_roles=group_roles,
+        admin=user.admin,
+        shares=shares,
     )
 
 

@@ -17,7 +17,7 @@ async def keep_house(hub: Hub) -> None:
 
 
 async def tidy_once(hub: Hub) -> None:
-    """Expired tokens, codes, sessions, invitations and counters; old notices, proxies and audit events."""
+    """Expired tokens, codes, sessions, invitations, sharing links and counters; old notices, proxies and audit events."""
     now = hub.clock.now()
     window = timedelta(seconds=hub.settings.limits.sign_in_window)
     audit = hub.settings.log.audit_keep
@@ -27,6 +27,7 @@ async def tidy_once(hub: Hub) -> None:
         tx.oauth.purge_expired(now)
         tx.sessions.purge_expired(now)
         tx.invitations.purge_expired(now)
+        tx.share_codes.purge_expired(now)
         tx.throttle.purge(now - window)
         tx.notices.trim(now - NOTICES_KEPT)
         tx.proxies.forget_before(now - PROXIES_KEPT)

@@ -247,6 +247,33 @@ INVITATIONS = _table(
     _moment("expires_at"),
     Index("ix_invitations_expires_at", "expires_at"),
 )
+SHARES = _table(
+    "shares",
+    _id(),
+    _refers("server_id", "servers.id"),
+    _refers("user_id", "users.id", optional=True),
+    _refers("group_id", "groups.id", optional=True),
+    _text("scopes", default="[]"),
+    _moment("created"),
+    UniqueConstraint("server_id", "user_id", name="uq_shares_server_id_user_id"),
+    UniqueConstraint("server_id", "group_id", name="uq_shares_server_id_group_id"),
+    Index("ix_shares_user_id", "user_id"),
+    Index("ix_shares_group_id", "group_id"),
+)
+"""Either a user or a group. `scopes` are names: the limit to the server is put there when they are read."""
+SHARE_CODES = _table(
+    "share_codes",
+    _id(),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    _refers("server_id", "servers.id"),
+    _text("scopes", default="[]"),
+    _moment("created"),
+    _moment("expires_at"),
+    Column("exchange_count", BigInteger, nullable=False, server_default="0"),
+    _optional_moment("last_exchanged_at"),
+    Index("ix_share_codes_server_id", "server_id"),
+    Index("ix_share_codes_expires_at", "expires_at"),
+)
 THROTTLE = _table(
     "throttle",
     Column("key", Text, primary_key=True),

@@ -14,6 +14,7 @@ from perijove.adapters.store_sql.rows import to_json, to_us
 from perijove.adapters.store_sql.schema import SERVERS, USERS
 from perijove.adapters.store_sql.server_page import page_of_servers
 from perijove.adapters.store_sql.server_rows import ALL, SAVED, saved, select_servers, server_of
+from perijove.adapters.store_sql.shares import announce_share_holders
 from perijove.adapters.store_sql.statement import Speech, Statement, constant, constants, equals
 from perijove.adapters.store_sql.tokens import SqlTokens
 from perijove.domain.change import Topic
@@ -168,12 +169,14 @@ class SqlServers:
         if not self._link.run(_RENAME, key=server.id, was=server.revision, name=name):
             raise _stale(server)
         self._link.announce(Topic.SERVER, str(server.id))
+        announce_share_holders(self._link, self._link.now(), server=server.id)
         return replace(server, name=name, revision=server.revision + 1)
 
     def delete(self, server_id: ServerId) -> None:
         now = self._link.now()
         self._tokens.delete_of_server(server_id, at=now)
         self._routes.delete_of_server(server_id, now)
+        announce_share_holders(self._link, now, server=server_id)
         if self._link.run(_DELETE, key=server_id):
             self._link.announce(Topic.SERVER, str(server_id), at=now)
 

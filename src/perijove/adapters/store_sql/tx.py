@@ -14,6 +14,8 @@ from perijove.adapters.store_sql.routes import SqlRoutes
 from perijove.adapters.store_sql.servers import SqlServers
 from perijove.adapters.store_sql.services import SqlServices
 from perijove.adapters.store_sql.sessions import SqlSessions
+from perijove.adapters.store_sql.share_codes import SqlShareCodes
+from perijove.adapters.store_sql.shares import SqlShares
 from perijove.adapters.store_sql.throttle import SqlThrottle
 from perijove.adapters.store_sql.tokens import SqlTokens
 from perijove.adapters.store_sql.users import SqlUsers
@@ -35,6 +37,8 @@ class SqlTx:
         self.servers = SqlServers(link, self.tokens, self.routes)
         self.passwords = SqlPasswords(link)
         self.invitations = SqlInvitations(link)
+        self.shares = SqlShares(link)
+        self.share_codes = SqlShareCodes(link)
         self.throttle = SqlThrottle(link)
         self.leases = SqlLeases(link)
         self.notices = SqlNotices(link)

@@ -12,6 +12,7 @@ from perijove.adapters.store_sql.people_page import page_of_people
 from perijove.adapters.store_sql.rows import to_json, to_optional_json, to_us
 from perijove.adapters.store_sql.schema import AUTH_STATES, GROUPS, IDENTITIES, MEMBERSHIPS, SERVERS, USERS
 from perijove.adapters.store_sql.sessions import SqlSessions
+from perijove.adapters.store_sql.shares import announce_share_holders
 from perijove.adapters.store_sql.statement import Speech, Statement, equals
 from perijove.adapters.store_sql.tokens import SqlTokens
 from perijove.domain.change import Topic
@@ -144,6 +145,8 @@ class SqlUsers:
         if not touched:
             raise NotFoundError(f"User {user.name} is not there any more.")
         announce_people(self._link, (user.name,) if was is None else (user.name, was), self._link.now())
+        if was is not None:
+            announce_share_holders(self._link, self._link.now(), owner=user.id)
         return user
 
     def delete(self, user_id: UserId) -> None:

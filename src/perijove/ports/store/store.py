@@ -15,6 +15,7 @@ from perijove.ports.store.access import Groups, Roles, Services, Users
 from perijove.ports.store.credentials import Invitations, OAuth, Passwords, Sessions, Throttle, Tokens
 from perijove.ports.store.servers import Routes, Servers
 from perijove.ports.store.shared import Audit, Leases, Notices, Proxies
+from perijove.ports.store.shares import ShareCodes, Shares
 
 T = TypeVar("T")
 
@@ -52,6 +53,10 @@ class Tx(Protocol):
     def passwords(self) -> Passwords: ...
     @property
     def invitations(self) -> Invitations: ...
+    @property
+    def shares(self) -> Shares: ...
+    @property
+    def share_codes(self) -> ShareCodes: ...
     @property
     def throttle(self) -> Throttle: ...
     @property
