@@ -59,6 +59,7 @@ def limits(section: ProxyLimitsSection) -> Limits:
         pool_per_target=section.pool_per_target,
         max_connections=section.connections,
         max_connections_per_address=section.connections_per_address,
+        max_body_bytes=section.body_size,
         max_head_bytes=section.head_size,
         max_fields=section.fields,
         buffer_bytes=section.buffer_size,

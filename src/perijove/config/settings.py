@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from perijove.config.quantities import DURATION, SIZE, Duration
+from perijove.config.quantities import DURATION, SIZE, Duration, Size
 
 Count = Annotated[int, Meta(ge=0)]
 
@@ -168,6 +168,8 @@ class ProxyLimitsSection(Section, frozen=True):
     connections_per_address: Count = 2_500
     """Of one client address (IPv6: one /64 network), WebSockets included; what comes beyond is answered 429. trusted_proxies are not counted.
     A quarter of `connections`, and room for a class of 200 behind one address. 0: no limit."""
+    body_size: Size = 0
+    """Of a request; what is larger is answered 413. 0: any size, for people upload what they work with."""
     head_size: Annotated[int, Meta(ge=1024, description=SIZE)] = 64 * 1024
     """Of a request: first line and header fields."""
     fields: Annotated[int, Meta(ge=16)] = 128

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from perijove.proxy.http1 import TRAILERS, Refused
+from perijove.proxy.http1 import TOO_LARGE, TRAILERS, Refused
 
 # No space after the size: senders must not write one, and who reads on is not of one mind about it.
 _FIRST = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]{0,200})?\r\n")
@@ -18,10 +18,11 @@ _MAX_TRAILERS: Final = 16 * 1024
 class Chunks:
     """One chunked body. Chunks may be cut anywhere between calls of `feed`."""
 
-    __slots__ = ("_carry", "_keep_trailers", "_left", "_line", "_payload", "_trailers", "done", "rest")
+    __slots__ = ("_carry", "_keep_trailers", "_left", "_line", "_most", "_payload", "_trailers", "done", "rest")
 
-    def __init__(self, *, keep_trailers: bool, payload: bool = False) -> None:
-        """`payload`: give out the content alone, for a peer that does not know the coding."""
+    def __init__(self, *, keep_trailers: bool, payload: bool = False, most: int = 0) -> None:
+        """`payload`: give out the content alone, for a peer that does not know the coding. `most`: bytes of content; 0: any number."""
+        self._most = most or 1 << 62
         self._keep_trailers = keep_trailers
         self._payload = payload
         self._left = 0
@@ -58,6 +59,9 @@ class Chunks:
                 break
             self._line = _NEXT
             self._left = int(found[1], 16)
+            self._most -= self._left
+            if self._most < 0:
+                raise Refused(413, TOO_LARGE)
             at = found.end()
             self._trailers = not self._left
         end = b""

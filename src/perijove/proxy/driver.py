@@ -12,7 +12,7 @@ from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.door import Door, peer_of
 from perijove.proxy.errorpages import CROWDED, HUB_DOWN, NOTHING_HERE, OVERLOADED, SERVER_DOWN, TIMED_OUT, Trouble, wants_html
 from perijove.proxy.exchange import Exchange
-from perijove.proxy.http1 import PLAIN_LINE, Refused, RequestFields, check_partial_head, parse_request_line
+from perijove.proxy.http1 import PLAIN_LINE, TOO_LARGE, Refused, RequestFields, check_partial_head, parse_request_line
 from perijove.proxy.logged import LoggedExchange, log_answer, log_exchange
 from perijove.proxy.request import Request
 from perijove.proxy.rewriting import Healthy, target_path
@@ -167,6 +167,8 @@ class ClientConnection(asyncio.Protocol):
             if named is not None:
                 block = b"Host: " + named + b"\r\n" + _HOST_LINE.sub(b"", block)
                 fields = RequestFields(block, minor, door.limits.max_fields)
+            if fields.length > door.limits.max_body_bytes > 0:
+                raise Refused(413, TOO_LARGE)
             if method in _NOT_PASSED_ON:
                 raise Refused(405, "This method is not passed on.")
         except Refused as refused:

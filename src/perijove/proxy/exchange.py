@@ -77,7 +77,7 @@ class Exchange:
         if fields.has_body:
             self.receiving = True
             self._body_left = fields.length
-            self._body_chunks = Chunks(keep_trailers=False) if fields.chunked else None
+            self._body_chunks = Chunks(keep_trailers=False, most=client.door.limits.max_body_bytes) if fields.chunked else None
 
     def start(self) -> None:
         """Send the head on a kept connection, or make one first."""
@@ -308,7 +308,7 @@ class Exchange:
                 if self.begun:
                     self._truncate()
                 else:
-                    self.fail(Trouble(refused.status, "The request is malformed", refused.reason))
+                    self.fail(Trouble(refused.status, "The request is not taken", refused.reason))
                 return b""
             if self._body_chunks.done:
                 self.receiving = False

@@ -49,6 +49,7 @@ _FRAMING: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _KNOWN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"upgrade"})
 _ALWAYS_CUT = frozenset({b"http2-settings", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer", b"x-perijove-proxy"})
 NO_LENGTH: Final = -1
+TOO_LARGE: Final = "This site does not take requests as large as this one. Its administrator can raise body_size in [proxy_limits]."
 
 
 class Refused(Exception):  # noqa: N818 - said of a message, in the words of the standard

@@ -43,6 +43,8 @@ class Limits:
     """Of clients, in each worker; what comes beyond is answered 503. Lowered at the start to what the open-files limit allows."""
     max_connections_per_address: int = 2_500
     """In each worker, tunnels included; of IPv6, from one /64. What comes beyond is answered 429. Trusted proxies are not counted. 0: no limit."""
+    max_body_bytes: int = 0
+    """Of a request; 0: any, for people upload what they work with."""
     max_head_bytes: int = 64 * 1024
     max_fields: int = 128
     buffer_bytes: int = 64 * 1024

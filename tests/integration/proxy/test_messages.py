@@ -298,3 +298,19 @@ async def test_a_target_with_a_path_gets_it_before_every_path(start_proxy: Start
     proxy = await start_proxy(hubs=(hub.url,), follow=False)
     proxy.route("/s/", server.url + "/base/")
     assert (await proxy.get("/s/x?y")).body == b"GET /base/s/x?y 0"
+
+
+async def test_a_body_larger_than_the_site_takes_is_refused_before_the_server_has_all_of_it(start_proxy: StartProxy, hub: FakeHub) -> None:
+    proxy = await start_proxy(limits={"max_body_bytes": 1000}, hubs=(hub.url,), follow=False)
+
+    async def ask(raw: bytes) -> int:
+        client = await proxy.client()
+        answer = await client.ask(raw)
+        client.abort()
+        return answer.status
+
+    assert await ask(b"POST /x HTTP/1.1\r\n%bContent-Length: 1000\r\n\r\n%b" % (HOST, b"x" * 1000)) == 200
+    assert await ask(b"POST /x HTTP/1.1\r\n%bContent-Length: 1001\r\n\r\n" % HOST) == 413
+    chunk = b"1f4\r\n" + b"x" * 500 + b"\r\n"
+    assert await ask(b"POST /x HTTP/1.1\r\n%bTransfer-Encoding: chunked\r\n\r\n%b0\r\n\r\n" % (HOST, chunk * 2)) == 200
+    assert await ask(b"POST /x HTTP/1.1\r\n%bTransfer-Encoding: chunked\r\n\r\n%b" % (HOST, chunk * 2 + b"1\r\n")) == 413
