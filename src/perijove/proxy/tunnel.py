@@ -6,6 +6,7 @@ from collections.abc import Callable
 from perijove.proxy.crowding import Place
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.settings import Limits
+from perijove.proxy.tlstransport import TlsTransport
 
 _CONTROL = frozenset({0x89, 0x8A})
 """First byte of a WebSocket's ping and pong frames (RFC 6455, section 5.2)."""
@@ -36,6 +37,8 @@ class Tunnel:
         """`client_waits`: the client's write buffer is full already. `to_client` and `to_server` are sent first."""
         self.client.transport, self.client.other = client, server
         self.server.transport, self.server.other = server, client
+        if isinstance(client, TlsTransport):
+            client.stay()
         client.set_protocol(self.client)
         server.set_protocol(self.server)
         self._clock.arm(self, self.idle_s)

@@ -143,8 +143,6 @@ class Worker:
             await asyncio.wait(self._tasks)
         if self._feed is not None and not self.failed.is_set():
             await self._feed.leave()
-        if self._arrivals is not None:
-            await self._arrivals.aclose()
         if self._redirect is not None:
             self._redirect.abort()
         self.door.abort()
