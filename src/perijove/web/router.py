@@ -1,7 +1,8 @@
 """The one route table, and a look-up whose cost does not grow with it.
 
 Paths are written "/api/users/{name}/server"; a segment in braces matches one segment, "{rest:path}" all that is left. A
-literal segment wins over a parameter. Segments are matched as they arrived and decoded afterwards, so that an encoded
+literal segment wins over a parameter. A slash at the end of a request's path means nothing, unless there is a route written
+with one: "/api/shares/{name}/" is about the default server, whose name is empty. Segments are matched as they arrived and decoded afterwards, so that an encoded
 slash stays inside its segment (names of users may need it).
 """
 
@@ -49,6 +50,7 @@ class _Node(Generic[C, R]):
     literal: dict[str, "_Node[C, R]"] = field(default_factory=dict)
     parameter: "_Node[C, R] | None" = None
     names: dict[str, tuple[Route[C, R], tuple[str, ...]]] = field(default_factory=dict)
+    slashed: dict[str, tuple[Route[C, R], tuple[str, ...]]] = field(default_factory=dict)
     rest: dict[str, tuple[Route[C, R], tuple[str, ...]]] = field(default_factory=dict)
 
 
@@ -81,15 +83,16 @@ class Router(Generic[C, R]):
                 node = node.parameter
             else:
                 node = node.literal.setdefault(segment, _Node())
-        if route.method in node.names:
+        table = node.slashed if route.path.endswith("/") and names else node.names
+        if route.method in table:
             raise ValueError(f"two routes for {route.method} {route.path}")
-        node.names[route.method] = (route, tuple(names))
+        table[route.method] = (route, tuple(names))
 
     def match(self, method: str, raw_path: str) -> Match[C, R]:
         """Look up a path as it arrived (percent-encoded, without the query)."""
         segments = raw_path.strip("/").split("/")
         wanted = "GET" if method == "HEAD" else method
-        found = _walk(self._root, segments, 0, [])
+        found = _walk(self._root, segments, 0, [], raw_path.endswith("/"))
         if found is None:
             return Match(None)
         table, values, rest = found
@@ -106,12 +109,13 @@ class Router(Generic[C, R]):
 _Found = tuple[dict[str, tuple[Route[C, R], tuple[str, ...]]], list[str], str | None]
 
 
-def _walk(node: _Node[C, R], segments: list[str], index: int, values: list[str]) -> _Found[C, R] | None:
+def _walk(node: _Node[C, R], segments: list[str], index: int, values: list[str], slash: bool) -> _Found[C, R] | None:
     if index == len(segments):
-        return (node.names, values, None) if node.names else (node.rest, values, "") if node.rest else None
+        names = node.slashed if slash and node.slashed else node.names
+        return (names, values, None) if names else (node.rest, values, "") if node.rest else None
     segment = segments[index]
-    if (child := node.literal.get(segment)) is not None and (found := _walk(child, segments, index + 1, values)):
+    if (child := node.literal.get(segment)) is not None and (found := _walk(child, segments, index + 1, values, slash)):
         return found
-    if node.parameter is not None and segment and (found := _walk(node.parameter, segments, index + 1, [*values, segment])):
+    if node.parameter is not None and segment and (found := _walk(node.parameter, segments, index + 1, [*values, segment], slash)):
         return found
     return (node.rest, values, "/".join(segments[index:])) if node.rest else None

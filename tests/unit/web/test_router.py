@@ -21,6 +21,10 @@ ROUTER = Router(
         route("GET", "/api/users/{name}/servers/{server}"),
         route("GET", "/api/users/me/special"),
         route("GET", "/user/{rest:path}"),
+        route("GET", "/api/shares/{name}"),
+        route("GET", "/api/shares/{name}/"),
+        route("POST", "/api/shares/{name}/"),
+        route("GET", "/api/shares/{name}/{server}"),
     ]
 )
 
@@ -37,6 +41,10 @@ ROUTER = Router(
         ("/api/users/me/server", "/api/users/{name}/server", {"name": "me"}),
         ("/user/alice/lab/tree/a%2Fb", "/user/{rest:path}", {"rest": "alice/lab/tree/a%2Fb"}),
         ("/user", "/user/{rest:path}", {"rest": ""}),
+        ("/api/shares/alice", "/api/shares/{name}", {"name": "alice"}),
+        ("/api/shares/alice/", "/api/shares/{name}/", {"name": "alice"}),
+        ("/api/shares/alice/lab", "/api/shares/{name}/{server}", {"name": "alice", "server": "lab"}),
+        ("/api/shares/alice/lab/", "/api/shares/{name}/{server}", {"name": "alice", "server": "lab"}),
     ],
 )
 def test_a_path_finds_its_route(path: str, found: str, params: dict[str, str]) -> None:
@@ -51,6 +59,8 @@ def test_head_is_answered_where_get_is() -> None:
 
 def test_a_method_that_is_not_there_is_told_from_a_path_that_is_not_there() -> None:
     assert set(ROUTER.match("DELETE", "/api/users").allowed) == {"GET", "POST"}
+    assert ROUTER.match("POST", "/api/shares/alice").allowed == ("GET",)
+    assert ROUTER.match("POST", "/api/shares/alice/").route is not None
     nothing = ROUTER.match("GET", "/api/nothing")
     assert nothing.route is None
     assert not nothing.allowed

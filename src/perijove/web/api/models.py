@@ -9,6 +9,7 @@ from perijove.control.users import Person
 from perijove.domain.access import Resource, group_resource, server_resource, service_resource, user_resource
 from perijove.domain.roles import held_roles
 from perijove.domain.server import Server
+from perijove.domain.share import Share, ShareCode, SharedServer
 from perijove.domain.token import Token
 from perijove.domain.user import Group, Service, User
 from perijove.domain.visibility import visible_fields
@@ -139,4 +140,34 @@ def token_model(token: Token, owner: str, scopes: Sequence[str]) -> dict[str, An
         "note": token.note,
         "session_id": token.session_id,
         "oauth_client": token.client_id or "JupyterHub",
+    }
+
+
+def _shared_server(server: SharedServer, surface: Surface) -> dict[str, Any]:
+    url, public = server_prefix(surface.base_url, server.owner, server.name), surface.hub.addresses.public_url
+    return {"user": {"name": server.owner}, "name": server.name, "url": url, "full_url": f"{public}{url}" if public else None, "ready": server.ready}
+
+
+def share_model(share: Share, surface: Surface) -> dict[str, Any]:
+    """Shown in full to whoever may see shares at all."""
+    return {
+        "server": _shared_server(share.server, surface),
+        "scopes": list(share.scopes),
+        "user": {"name": share.to.name} if share.to.kind == "user" else None,
+        "group": {"name": share.to.name} if share.to.kind == "group" else None,
+        "kind": share.to.kind,
+        "created_at": iso(share.created),
+    }
+
+
+def share_code_model(code: ShareCode, surface: Surface) -> dict[str, Any]:
+    """Without the code itself, which nobody knows any more."""
+    return {
+        "server": _shared_server(code.server, surface),
+        "scopes": list(code.scopes),
+        "id": f"sc_{code.id}",
+        "created_at": iso(code.created),
+        "expires_at": iso(code.expires_at),
+        "exchange_count": code.exchange_count,
+        "last_exchanged_at": iso(code.last_exchanged_at),
     }

@@ -22,13 +22,13 @@ class Window:
     shaped: bool
 
 
-def window(call: Call) -> Window:
-    """Which part of the list is asked for. Raises BadInputError."""
+def window(call: Call, *, shaped: bool = False) -> Window:
+    """Which part of the list is asked for. `shaped`: the list has only the shape with "items". Raises BadInputError."""
     hub = call.surface.hub.settings.hub
-    shaped = PAGED in call.request.headers.get("accept", "")
-    default = hub.page_default if shaped else hub.page_max
+    asked = PAGED in call.request.headers.get("accept", "")
+    default = hub.page_default if asked else hub.page_max
     offset, limit = _number(call, "offset", 0), _number(call, "limit", default)
-    return Window(offset, max(1, min(limit, hub.page_max)), shaped)
+    return Window(offset, max(1, min(limit, hub.page_max)), asked or shaped)
 
 
 def _number(call: Call, name: str, default: int) -> int:
