@@ -13,9 +13,9 @@ from typing import Final
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _FIELDS = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*"
 REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/1\.([01])\r\n")
-_PLAIN_SEGMENT: Final = rb"/(?![/.])[\x21\x22\x24\x26-\x2e\x30-\x3e\x40-\x7e\x80-\xff]*+"
-PLAIN_LINE: Final = re.compile(rb"(" + _TOKEN + rb") (((?:" + _PLAIN_SEGMENT + rb")+)(?:\?[\x21\x22\x24-\x7e\x80-\xff]*+)?) HTTP/1\.1\r\n")
-"""Groups: method, target, path. A first line whose path is what it seems to be: nothing encoded, no dots or slashes to resolve."""
+_PLAIN_SEGMENT: Final = rb"/(?![/.])[\x21\x22\x24\x26-\x2e\x30-\x3e\x40-\x5b\x5d-\x7e]*+"
+PLAIN_LINE: Final = re.compile(rb"(" + _TOKEN + rb") (((?:" + _PLAIN_SEGMENT + rb")+)(?:\?[\x21\x22\x24-\x7e]*+)?) HTTP/1\.1\r\n")
+"""Groups: method, target, path. A first line whose path is what it seems to be: nothing encoded or to be encoded, no dots or slashes to resolve."""
 _STATUS: Final = rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n"
 _STATUS_LINE = re.compile(_STATUS)
 _HOP_BY_HOP: Final = rb"(?i:connection|content-length|keep-alive|proxy-connection|transfer-encoding|upgrade):"
@@ -33,9 +33,10 @@ _RESPONSE = re.compile(_STATUS + rb"(" + _FIELDS + rb")\r\n")
 _BLOCK = re.compile(_FIELDS)
 TRAILERS: Final = re.compile(_FIELDS + rb"\r\n")
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_METHOD = re.compile(_TOKEN)
 HOST: Final = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_TOKENS = re.compile(_TOKEN + rb"(?:[ \t]*,[ \t]*" + _TOKEN + rb")*")
+_TOKENS = re.compile(rb"(?:" + _TOKEN + rb")?(?:[ \t]*,[ \t]*(?:" + _TOKEN + rb")?)*")  # RFC 9110, section 5.6.1.2: parts may be empty
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
 
 # The fields that a proxy has to look at; "_" is taken for "-" in names of ours, because CGI-like servers cannot tell them apart.
@@ -75,10 +76,10 @@ def parse_request_line(data: bytes) -> "re.Match[bytes]":
 def check_partial_head(data: bytes, limit: int) -> None:
     """Refuse what cannot become a request head however much follows. Raises Refused."""
     if len(data) > limit:
-        if b"\r\n" not in data:
+        if data.find(b"\r\n", 0, limit) < 0:
             raise Refused(414, "The address is too long.")
         raise Refused(431, "The head of the request is too large.")
-    if _BARE.search(data) or (not REQUEST_LINE.match(data) and (b"\n" in data or not data[:1].isalpha())):
+    if _BARE.search(data) or (not REQUEST_LINE.match(data) and (b"\n" in data or _METHOD.match(data) is None)):
         parse_request_line(data)
         raise Refused(400, "The head of the request has a bare CR or LF.")
 
@@ -130,9 +131,9 @@ class RequestFields:
             # Positions are those in b"\n" + block, so a line begins at start() and ends, its CRLF included, at end().
             name, value, begin, end = found[1].lower(), found[2].rstrip(b" \t"), found.start(), found.end()
             if name == b"connection":
-                if value and _TOKENS.fullmatch(value) is None:
+                if _TOKENS.fullmatch(value) is None:
                     raise Refused(400, "The Connection field of the request is malformed.")
-                connection.extend(token.strip() for token in value.lower().split(b",") if token)
+                connection.extend(token for part in value.lower().split(b",") if (token := part.strip(b" \t")))
                 self.cuts.append((begin, end))
             elif name == b"upgrade":
                 upgrades.append(value)

@@ -11,6 +11,8 @@ INTERNAL: Final = b"hub/perijove"
 
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?@]*)(/[^?]*)?(\?.*)?")
 _SLASHES = re.compile(rb"/{2,}")
+_CLIMBING = re.compile(rb"(?:\A|/)\.{1,2}(?:;[^/]*)?(?:/|\Z)")
+_RAW = re.compile(rb"[\x80-\xff]")
 
 
 class Addresses:
@@ -29,6 +31,9 @@ class Addresses:
         The host is that of a target in absolute form, which overrules the Host field (RFC 9112, section 3.2.2), else None.
         Raises Refused: 400 for what is no path or climbs with "..", 404 for the hub's internal addresses.
         """
+        if not target.isascii():
+            # Some clients send UTF-8 as it is; what is sent on is HTTP.
+            target = _RAW.sub(lambda found: b"%%%02X" % found[0][0], target)
         host = None
         if not target.startswith(b"/"):
             found = _ABSOLUTE.fullmatch(target)
@@ -38,7 +43,7 @@ class Addresses:
             target = (found[2] or b"/") + (found[3] or b"")
         query = target.find(b"?")
         path = target if query < 0 else target[:query]
-        if b"%" in path or b"/." in path or b"//" in path:
+        if b"%" in path or b"/." in path or b"//" in path or b"\\" in path:
             self._look_closely(path)
         elif path.startswith(self.internal):
             self._keep_out(path)
@@ -46,11 +51,10 @@ class Addresses:
 
     def _look_closely(self, path: bytes) -> None:
         """Whatever way a server may read it, it must not lead out of where it seems to lead."""
-        decoded = unquote_to_bytes(path)
-        for segment in decoded.split(b"/"):
-            # Browsers and clients resolve these themselves; what still has them wants to be two things at once.
-            if segment in {b".", b".."}:
-                raise Refused(400, "The path has '.' or '..' segments.")
+        decoded = unquote_to_bytes(path).replace(b"\\", b"/")
+        # Browsers and clients resolve these themselves; what still has them, be it with a parameter, wants to be two things at once.
+        if _CLIMBING.search(decoded):
+            raise Refused(400, "The path has '.' or '..' segments.")
         if b"\0" in decoded:
             raise Refused(400, "The path has a NUL in it.")
         self._keep_out(_SLASHES.sub(b"/", decoded))

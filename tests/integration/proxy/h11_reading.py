@@ -45,7 +45,7 @@ def seen(request: h11.Request, body: bytes) -> Seen:
 
 
 def read_requests(raw: bytes) -> Reading:
-    """What a server that is h11 takes `raw` for, if it answers each request with 200 and refuses every upgrade."""
+    """What a server that is h11 takes `raw` for, if it answers each request, and refuses every upgrade and tunnel."""
     reading = Reading()
     server = h11.Connection(h11.SERVER, max_incomplete_event_size=_LARGE)
     if raw:
@@ -65,8 +65,9 @@ def read_requests(raw: bytes) -> Reading:
         elif isinstance(event, h11.EndOfMessage):
             assert request is not None
             reading.requests.append(seen(request, b"".join(pieces)))
+            status = 405 if request.method == b"CONNECT" else 200
             request = None
-            server.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
+            server.send(h11.Response(status_code=status, headers=[("Content-Length", "0")]))
             server.send(h11.EndOfMessage())
             if server.our_state is not h11.DONE:
                 return reading

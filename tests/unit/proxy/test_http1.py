@@ -284,3 +284,18 @@ def test_common_answers_are_plain() -> None:
         b"Cache-Control: no-store\r\nContent-Type: a\r\nContent-Length: 5\r\nConnection: keep-alive\r\nVary: x\r\n",
     ):
         assert PLAIN_ANSWER.match(b"HTTP/1.1 200 OK\r\nServer: s\r\n" + fields + b"\r\n12345") is not None
+
+
+def test_what_is_wrong_does_not_depend_on_how_much_has_come() -> None:
+    line = b"GET /" + b"x" * 2000 + b" HTTP/1.1\r\n"
+    for size in (1500, len(line), len(line) + 100):
+        with pytest.raises(Refused) as refused:
+            check_partial_head((line + b"Host: h\r\n" * 100)[:size], 1000)
+        assert refused.value.status == 414
+    check_partial_head(b"!#$%&'*+-.^_`|~1a /", 1000)  # every sign that a method may be made of
+
+
+@pytest.mark.parametrize(("value", "keep"), [(b", ,", True), (b"", True), (b"close,", False), (b" ,\t, close , x", False)])
+def test_empty_parts_of_a_list_count_for_nothing(value: bytes, keep: bool) -> None:
+    fields = request(b"Connection: " + value, b"X: y")
+    assert fields.keep_alive is keep

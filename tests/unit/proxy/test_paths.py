@@ -2,7 +2,7 @@
 
 import pytest
 
-from perijove.proxy.http1 import Refused
+from perijove.proxy.http1 import PLAIN_LINE, Refused
 from perijove.proxy.paths import Addresses
 
 
@@ -31,16 +31,26 @@ def test_addresses_that_only_look_similar_are_let_through(path: str) -> None:
     assert Addresses("/").parse(path.encode())[0] == path.encode()
 
 
-@pytest.mark.parametrize("path", ["/user/a/../b/", "/..", "/user/a/%2e%2e/b/", "/user/a/.%2E/", "/user/a%2F..%2Fb", "/./x", "/x/.", "/a%00b"])
+@pytest.mark.parametrize("path", ["/user/a/../b/", "/..", "/user/a/%2e%2e/b/", "/user/a/.%2E/", "/user/a%2F..%2Fb", "/./x", "/x/.", "/a%00b",
+                                  "/a/..\\b", "/a\\../b", "/a%5c..%5Cb", "/a/..;/b", "/a/..;x=y/b", "/a/%2e%2e%3Bx", "/a\\.."])  # fmt: skip
 def test_a_path_that_climbs_is_refused(path: str) -> None:
     with pytest.raises(Refused) as refused:
         Addresses("/").parse(path.encode())
     assert refused.value.status == 400
 
 
-@pytest.mark.parametrize("path", ["/user/a/files/.hidden", "/user/a/...", "/a..b", "/x?y=/../z", "/user/a%20b/%E2%82%AC", "/%", "/a%zz"])
+@pytest.mark.parametrize(
+    "path", ["/user/a/files/.hidden", "/user/a/...", "/a..b", "/x?y=/../z", "/user/a%20b/%E2%82%AC", "/%", "/a%zz", "/a\\b", "/a..;x/b", "/a;/b"]
+)
 def test_other_dots_and_percents_pass_byte_for_byte(path: str) -> None:
     assert Addresses("/").parse(path.encode()) == (path.encode(), path.encode().partition(b"?")[0], None)
+
+
+def test_what_is_not_ascii_is_sent_on_encoded() -> None:
+    assert Addresses("/").parse("/é?ü=\xff".encode("latin-1")) == (b"/%E9?%FC=%FF", b"/%E9", None)
+    assert PLAIN_LINE.match("GET /é HTTP/1.1\r\n".encode()) is None
+    assert PLAIN_LINE.match("GET /?é HTTP/1.1\r\n".encode()) is None
+    assert PLAIN_LINE.match(b"GET /a\\b HTTP/1.1\r\n") is None
 
 
 def test_an_absolute_target_is_made_one_of_origin_form() -> None:
