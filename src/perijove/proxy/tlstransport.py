@@ -1,4 +1,4 @@
-"""TLS between a client's connection and its protocol, with little memory for each: people leave thousands of pages open, and most are silent."""
+"""TLS between a connection and its protocol, with little memory for each: people leave thousands of pages open, and most are silent."""
 
 import asyncio
 import contextlib
@@ -16,26 +16,31 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     """The protocol of a TCP connection, and the transport of whoever speaks through it. Nothing that was decrypted or is to be encrypted is kept:
     what a slow reader leaves waits in the TCP transport, encrypted, and its limits are those that count."""
 
-    __slots__ = ("_closing", "_ended", "_incoming", "_leaving", "_outgoing", "_piece", "_protocol", "_raw", "_secured", "_tls")
+    __slots__ = ("_closing", "_ended", "_error", "_incoming", "_leaving", "_outgoing", "_piece", "_protocol", "_raw", "_secured", "_tls")
 
     def __init__(
-        self, raw: asyncio.Transport, protocol: asyncio.Protocol, context: ssl.SSLContext, secured: Callable[[asyncio.Transport], object]
-    ) -> None:
-        """Begins to shake hands as a server; `secured` is told when that is done, `protocol` if the connection is lost before.
-        What has been read already is given to `data_received`."""
+        self, raw: asyncio.Transport, protocol: asyncio.Protocol, context: ssl.SSLContext, secured: Callable[[asyncio.Transport], object],
+        server: str = "",
+    ) -> None:  # fmt: skip
+        """Begins to shake hands, as a client of `server` if one is named; `secured` is told when that is done, `protocol` if the connection is lost
+        before. What has been read already is given to `data_received`. Raises ValueError for a name that cannot be one."""
         self._raw = raw
         self._protocol = protocol
         self._secured: Callable[[asyncio.Transport], object] | None = secured
         """None: hands have been shaken."""
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=not server, server_hostname=server or None)
         self._piece = _MAX_RECORD
         """OpenSSL's buffers (BIO) grow to the most that was ever in them and never shrink: nothing larger than this goes in at once."""
         self._closing = False
         self._ended = False
         """Whether the other side has said that this was all."""
         self._leaving: asyncio.TimerHandle | None = None
+        self._error: OSError | None = None
+        """What ended it."""
         raw.set_protocol(self)
+        if server:
+            self._shake()
 
     # What TCP tells.
 
@@ -82,8 +87,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             pass
         except ssl.SSLZeroReturnError:
             self._ended = True
-        except ssl.SSLError:
-            self._give_up()
+        except ssl.SSLError as error:
+            self._give_up(error)
         return found
 
     def _shake(self) -> bool:
@@ -92,8 +97,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             return False
-        except OSError:  # ssl.SSLError is one
-            self._give_up()
+        except OSError as error:  # ssl.SSLError is one
+            self._give_up(error)
             return False
         finally:
             if self._outgoing.pending and not self._raw.is_closing():
@@ -103,9 +108,10 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             secured(self)
         return not self._closing
 
-    def _give_up(self) -> None:
+    def _give_up(self, error: OSError) -> None:
         """Say why, if OpenSSL has words for it, and end."""
         self._closing = True
+        self._error = error
         if self._outgoing.pending and not self._raw.is_closing():
             self._raw.write(self._outgoing.read())
         self._raw.close()
@@ -120,7 +126,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._leaving is not None:
             self._leaving.cancel()
         protocol, self._protocol = self._protocol, _NOBODY  # or each would keep the other until somebody looks for garbage
-        protocol.connection_lost(exc)
+        protocol.connection_lost(exc or self._error)
 
     def pause_writing(self) -> None:
         self._protocol.pause_writing()

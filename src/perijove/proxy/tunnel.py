@@ -37,8 +37,9 @@ class Tunnel:
         """`client_waits`: the client's write buffer is full already. `to_client` and `to_server` are sent first."""
         self.client.transport, self.client.other = client, server
         self.server.transport, self.server.other = server, client
-        if isinstance(client, TlsTransport):
-            client.stay()
+        for transport in (client, server):
+            if isinstance(transport, TlsTransport):
+                transport.stay()
         client.set_protocol(self.client)
         server.set_protocol(self.server)
         self._clock.arm(self, self.idle_s)

@@ -10,6 +10,7 @@ from typing import Final, Protocol, cast
 from perijove.proxy.deadlines import Deadlines
 from perijove.proxy.settings import Limits
 from perijove.proxy.stats import Stats
+from perijove.proxy.tlsclient import connect_tls
 from perijove.wire.target import Target, parse_target
 
 _log = logging.getLogger("perijove.proxy.upstreams")
@@ -184,12 +185,14 @@ class Upstreams:
     async def _open_connection(self, origin: Origin) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
         target = origin.target
-        tls = (self._tls or ssl.create_default_context()) if target.tls else None
         make: Callable[[], UpstreamConnection] = lambda: UpstreamConnection(self, origin)  # noqa: E731
         if target.path:
             _, connection = await loop.create_unix_connection(make, target.path)
+        elif target.tls:
+            connection = make()
+            await connect_tls(connection, target.host, target.port, self._tls or ssl.create_default_context())
         else:
-            _, connection = await loop.create_connection(make, target.host, target.port, ssl=tls)
+            _, connection = await loop.create_connection(make, target.host, target.port)
         connection.transport.set_write_buffer_limits(high=self._limits.buffer_bytes)
         self._open.add(connection)
         if connection.closing:

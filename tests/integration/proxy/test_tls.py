@@ -4,6 +4,7 @@ import asyncio
 import gc
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,39 @@ async def test_nothing_of_a_connection_stays_when_it_is_gone(
         client.abort()
     await until(lambda: not proxy.worker.door.connections and not proxy.worker.door.tunnels)
     await until(lambda: not [item for item in gc.get_objects() if isinstance(item, ClientConnection | Tunnel | End | Arrival)])
+
+
+@pytest.mark.parametrize("host", [".", "x" * 300])
+async def test_a_server_whose_name_cannot_be_one_is_not_reached(start_proxy: StartProxy, host: str) -> None:
+    proxy = await start_proxy(follow=False)
+    with suppress(ValueError):
+        proxy.route("/user/a/", f"https://{host}:1/")
+    assert (await proxy.get("/user/a/")).status in {404, 503}
+
+
+async def test_large_answers_of_a_server_by_tls_come_through_its_kept_connection(start_proxy: StartProxy, certificate: tuple[str, str]) -> None:
+    inside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    inside.load_cert_chain(*certificate)
+    connections = 0
+    body = bytes(range(256)) * 20_000
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                got = await reader.readexactly(len(body))
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(got) + got)
+        writer.close()
+
+    server = await asyncio.start_server(echo, "localhost", 0, ssl=inside)
+    proxy = await start_proxy(follow=False, upstream_ca=certificate[0])
+    proxy.route("/user/alice/", f"https://localhost:{server.sockets[0].getsockname()[1]}")
+    client = await proxy.client()
+    for _ in range(3):
+        answer = await client.ask(b"POST /user/alice/ HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        assert answer.body == body
+    assert connections == 1
+    client.abort()
+    server.close()
