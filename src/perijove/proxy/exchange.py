@@ -178,6 +178,7 @@ class Exchange:
                 self._switch(data)
                 return
             client.door.stats.answered[head.status] += 1
+            self._repeated = True  # the server has begun with it: it is not asked again
             if self.request.fields.minor == 1:
                 client.transport.write(b"HTTP/1.1 %d \r\n%b\r\n" % (head.status, head.fields))
             data = data[head.size :]

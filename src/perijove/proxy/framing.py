@@ -30,14 +30,14 @@ def frame(head: ResponseHead, data: bytes, method: bytes, minor: int, keep: bool
     fields = head.fields
     chunks = None
     to_close = False
+    if head.chunked and minor == 0:
+        fields = b"".join(line for line in fields.splitlines(keepends=True) if line.partition(b":")[0].lower() not in _NOT_FOR_OLD)
     if method == b"HEAD" or head.status in _WITHOUT_BODY:
         left = 0
     elif head.chunked:
         left = UNTIL_CLOSE
         to_close = minor == 0
         chunks = Chunks(keep_trailers=True, payload=to_close)
-        if to_close:
-            fields = b"".join(line for line in fields.splitlines(keepends=True) if line.partition(b":")[0].lower() not in _NOT_FOR_OLD)
     elif head.length != NO_LENGTH:
         left = head.length
     else:

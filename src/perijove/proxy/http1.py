@@ -288,7 +288,8 @@ class ResponseHead:
                 if self.chunked or value.lower() != b"chunked":
                     raise Refused(502, "its Transfer-Encoding is not one 'chunked'")
                 self.chunked = True
-                continue
+                if self.status != 204 and self.status >= 200:
+                    continue
             elif name == b"connection":
                 self._heed(value.lower())
             self._cuts += ((found.start() + 1, found.end() + 1),)

@@ -38,3 +38,10 @@ def test_the_client_is_told_in_its_own_terms() -> None:
     assert framed(b"Content-Length: 5\r\n", minor=0).head == b"HTTP/1.1 200 X\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n"
     assert framed(b"Content-Length: 5\r\n", version=b"1.0").head == b"HTTP/1.1 200 X\r\nContent-Length: 5\r\n\r\n"
     assert framed(b"A: b\r\nTransfer-Encoding: chunked\r\n", minor=0).head == b"HTTP/1.1 200 X\r\nA: b\r\nConnection: close\r\n\r\n"
+    assert b"Transfer" not in framed(b"A: b\r\nTransfer-Encoding: chunked\r\n", minor=0, method=b"HEAD").head, "HTTP/1.0 knows no codings"
+
+
+@pytest.mark.parametrize("status", [103, 204])
+def test_no_coding_is_told_of_where_none_can_be(status: int) -> None:
+    assert framed(b"Transfer-Encoding: chunked\r\n", status=status).head == b"HTTP/1.1 %d X\r\n\r\n" % status
+    assert framed(b"Transfer-Encoding: chunked\r\n", status=304).head == b"", "RFC 9112, section 6.1"
