@@ -8,8 +8,9 @@ from perijove.control.ask import ask_delete, ask_stop
 from perijove.control.naming import create_server
 from perijove.domain.errors import BadInputError
 from perijove.web.call import Call
-from perijove.web.pages.own import asks, target_of
+from perijove.web.pages.own import Target, asks, may_target, target_of
 from perijove.web.pages.render import page
+from perijove.web.pages.shared import shared_rows
 from perijove.wire.names import server_prefix, user_segment
 
 
@@ -34,14 +35,19 @@ async def home(call: Call) -> Response:
             "server": server,
             "url": server_prefix(call.surface.base_url, user.name, server.name),
             "path": f"{user_segment(user.name)}/{quote(server.name, safe='@~')}",
+            "may_share": may_target(call, "shares", Target(person, server.name, server)),
         }
         for server in person.servers
         if server.name
     ]
+    shared_page, shared = await shared_rows(call)
     return await page(
         call,
         "home.html",
         here="home",
+        may_share=may_target(call, "shares", target),
+        shared=shared,
+        shared_page=shared_page,
         own=user.name == call.who.name,
         owner=user.name,
         owner_segment=user_segment(user.name),

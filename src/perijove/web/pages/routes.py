@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from perijove.web.call import Call
-from perijove.web.pages import account, admin, home, invite, sign_in, spawn, tokens
+from perijove.web.pages import accept_share, account, admin, home, invite, share, sign_in, spawn, tokens
 from perijove.web.pages.render import static_file
 from perijove.web.router import Access, Route
 
@@ -49,6 +49,14 @@ ROUTES: tuple[Route[Call, Response], ...] = (
     _post("/logout", sign_in.sign_out, Access.VISIT),
     _get("/invite/{secret}", invite.show, Access.VISIT),
     _post("/invite/{secret}", invite.accept, Access.VISIT),
+    _get("/accept-share", accept_share.show),
+    _post("/accept-share", accept_share.accept),
+    *_per_server("/share", _get, share.show),
+    *_per_server("/share", _post, share.add),
+    *_per_server("/unshare", _post, share.end),
+    *_per_server("/share-link", _post, share.add_link),
+    *_per_server("/unlink", _post, share.end_link),
+    *_per_server("/leave-share", _post, share.give_up),
     _get("/account", account.show),
     _post("/account/password", account.set_password),
     _post("/account/sessions/{session_id}/end", account.end_session),

@@ -163,7 +163,7 @@ async def at_server(call: Call) -> Response:
     present = target.server
     if present is not None and present.ready:
         return _again(call, target, following)
-    if present is not None and present.pending:
+    if present is not None and present.pending and may_target(call, "read:servers", target):
         return RedirectResponse(f"{call.surface.prefix}spawn-pending/{target.path}?next={quote(following, safe='')}", 303)
     return await _not_running(call, target, status=NOT_RUNNING, following=following)
 
