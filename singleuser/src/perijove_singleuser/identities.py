@@ -13,6 +13,8 @@ from .hub import HubUnavailableError, Identity
 
 # Short, so that someone who is given access just now does not wait five minutes.
 FRESH_REFUSAL_S = 10.0
+# Others than the owner come by a share or a role that can be taken back: that must not take minutes.
+VISITOR_S = 10.0
 ASK_AGAIN_S = 15.0
 LIMIT = 1024
 
@@ -42,12 +44,14 @@ class Identities:
         self,
         ask: Callable[[str], Awaitable[Identity | None]],
         *,
+        owner: str,
         max_age_s: float,
         grace_s: float,
         monotonic: Callable[[], float],
         log: logging.Logger | logging.LoggerAdapter[logging.Logger],
     ) -> None:
         self._ask = ask
+        self._owner = owner
         self._max_age_s = max_age_s
         self._grace_s = grace_s
         self._monotonic = monotonic
@@ -67,7 +71,7 @@ class Identities:
             self._known.move_to_end(key)
             now = self._monotonic()
             age = now - known.confirmed_at
-            if age < (self._max_age_s if known.identity.may_enter else FRESH_REFUSAL_S):
+            if age < self._lasts_s(known.identity):
                 return known.identity
             if known.hub_failed_at is not None and self._in_grace(known, now):
                 # The hub failed us a moment ago: do not make this request wait for it again.
@@ -88,6 +92,13 @@ class Identities:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _lasts_s(self, identity: Identity) -> float:
+        """How old an answer may grow."""
+        if not identity.may_enter:
+            return FRESH_REFUSAL_S
+        owner = identity.kind == "user" and identity.name == self._owner
+        return self._max_age_s if owner else min(self._max_age_s, VISITOR_S)
 
     def _in_grace(self, known: _Known, now: float) -> bool:
         return known.identity.may_enter and now - known.confirmed_at < self._grace_s

@@ -67,6 +67,7 @@ class HubIdentityProvider(IdentityProvider):
         self.flow = Flow(contract, self._signer, self.cookies.token_name)
         self.identities = Identities(
             hub.whoami,
+            owner=contract.user,
             max_age_s=contract.identity_max_age_s,
             grace_s=contract.grace_s,
             monotonic=time.monotonic,

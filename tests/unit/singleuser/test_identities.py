@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from perijove_singleuser.hub import HubUnavailableError, Identity
-from perijove_singleuser.identities import ASK_AGAIN_S, FRESH_REFUSAL_S, LIMIT, Identities
+from perijove_singleuser.identities import ASK_AGAIN_S, FRESH_REFUSAL_S, LIMIT, VISITOR_S, Identities
 
 MAX_AGE_S, GRACE_S = 300.0, 3600.0
 ALICE = Identity("alice", "user", frozenset({"access:servers"}), may_enter=True)
@@ -38,6 +39,7 @@ def hub() -> Hub:
 async def identities(hub: Hub) -> AsyncIterator[Identities]:
     cache = Identities(
         hub.ask,
+        owner="alice",
         max_age_s=MAX_AGE_S,
         grace_s=GRACE_S,
         monotonic=lambda: hub.now,
@@ -126,6 +128,16 @@ async def test_nobody_unknown_or_refused_comes_in_during_an_outage(hub: Hub, ide
     for token in ("m", "never seen"):
         with pytest.raises(HubUnavailableError):
             await identities.identify(token, "s")
+
+
+async def test_a_visitor_who_loses_access_is_out_soon(hub: Hub, identities: Identities) -> None:
+    hub.answer = replace(ALICE, name="bob")
+    assert await identities.identify("b", "s") == hub.answer
+    hub.answer = replace(hub.answer, may_enter=False)
+    hub.now += VISITOR_S - 1
+    assert (await identities.identify("b", "s") or MALLORY).may_enter
+    hub.now += 1
+    assert await identities.identify("b", "s") == hub.answer
 
 
 async def test_access_given_just_now_counts_soon(hub: Hub, identities: Identities) -> None:
