@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 _MAX_RECORD: Final = 16 * 1024
 _SMALL: Final = 4 * 1024
 _LINGER_S: Final = 2.0
+_STUCK_S: Final = 60.0
 _NOBODY: Final = asyncio.Protocol()
 
 
@@ -178,14 +179,22 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         raw.write(self._outgoing.read())
         raw.write_eof()
         raw.resume_reading()
-        self._leaving = asyncio.get_running_loop().call_later(_LINGER_S, self._leave)
+        self._leave_later(raw.get_write_buffer_size(), _STUCK_S)
 
-    def _leave(self) -> None:
-        if not self._raw.is_closing():
-            if self._raw.get_write_buffer_size():
-                self._leaving = asyncio.get_running_loop().call_later(_LINGER_S, self._leave)
-            else:
-                self._raw.close()
+    def _leave_later(self, before: int, patience_s: float) -> None:
+        self._leaving = asyncio.get_running_loop().call_later(_LINGER_S, self._leave, before, patience_s)
+
+    def _leave(self, before: int, patience_s: float) -> None:
+        """`before`: how much was still to be sent a moment ago; `patience_s`: how long that may go on without becoming less."""
+        left = self._raw.get_write_buffer_size()
+        if not left:
+            self._raw.close()
+        elif left < before:
+            self._leave_later(left, _STUCK_S)
+        elif patience_s > 0:
+            self._leave_later(left, patience_s - _LINGER_S)
+        else:
+            self._raw.abort()
 
     def abort(self) -> None:
         self._closing = True

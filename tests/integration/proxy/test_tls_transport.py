@@ -209,3 +209,36 @@ async def test_a_reset_is_noticed(secure: Proxy, start_server: StartServer) -> N
     await began.wait()
     reset(client.writer)
     await until(lambda: not secure.worker.door.connections and not server.open)
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_the_rest_is_waited_for_as_long_as_it_becomes_less(
+    secure: Proxy, start_server: StartServer, monkeypatch: pytest.MonkeyPatch, reads: bool
+) -> None:
+    monkeypatch.setattr(tlstransport, "_LINGER_S", 0.01)
+    monkeypatch.setattr(tlstransport, "_STUCK_S", 0.5 if reads else 0.05)
+    large = BLOCK * 8
+
+    async def once(request: Request) -> bool:
+        request.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(large) + large)
+        return True
+
+    await serving(secure, start_server, once)
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    raw.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", secure.port))
+    reader, writer = await asyncio.open_connection(sock=raw, ssl=careless(), server_hostname="h", limit=4096)
+    writer.write(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    if reads:
+        seen = hashlib.sha256()
+        while data := await reader.read(65536):
+            seen.update(data)
+        assert seen.digest() == hashlib.sha256(large).digest()
+    else:
+        secure.worker.door.drain(gently=False)
+        (client,) = secure.worker.door.connections
+        client.transport.close()  # type: ignore[attr-defined]
+    await until(lambda: not secure.worker.door.connections)
+    writer.transport.abort()
