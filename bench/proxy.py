@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="also write all figures to this file")
     arguments = parser.parse_args()
-    names, wanted = arguments.peers.split(","), arguments.only.split(",")
+    names, wanted = arguments.peers.split(","), sorted(arguments.only.split(","), key="idle".__ne__)  # weighed before anything has been eaten
     for word in [word for word in names if word not in PEERS] + [word for word in wanted if word not in MEASURES]:
         parser.error(f"{word!r} is not known")
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
