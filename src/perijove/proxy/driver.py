@@ -298,7 +298,7 @@ class ClientConnection(asyncio.Protocol):
             self.end(linger=receiving)
             return
         due = self.due = door.clock.now + door.limits.idle_s
-        if self.slot > due + 1:
+        if self.slot > due + 1 or not self.slot:  # none: the deadline of the exchange has just passed
             door.clock.arm(self, door.limits.idle_s)
         if self._buffer and not self._advancing:
             self._take_up()

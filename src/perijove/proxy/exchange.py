@@ -390,8 +390,7 @@ class Exchange:
         self._release()
         if self._to_close:
             self._client.reset()
-        else:
-            self._client.transport.close()
+        self._client.finished(self, False)
 
     def _release(self) -> None:
         if self._connecting is not None:

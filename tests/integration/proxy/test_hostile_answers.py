@@ -124,7 +124,7 @@ async def test_the_client_sees_an_answer_or_that_there_is_none_and_others_see_th
             assert b"transfer-encoding" not in heard.lower(), "RFC 9112, section 6.1: never in 1xx and 204"
         if case.late:
             assert backend.late is not None
-            await until(lambda: proxy.worker.upstreams.connections())
+            await until(proxy.worker.upstreams.connections)
             backend.late.write(case.late)
             await until(lambda: not proxy.worker.upstreams.connections(), "bytes that nobody asked for end the connection they come on")
         await ask_for_own(other, b"/other/1")
