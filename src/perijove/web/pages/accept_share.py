@@ -3,7 +3,7 @@
 from starlette.responses import RedirectResponse, Response
 
 from perijove.control.share_codes import accept_code, read_code
-from perijove.domain.errors import BadInputError, ForbiddenError, NotSignedInError
+from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError, NotSignedInError
 from perijove.domain.share import SharedServer
 from perijove.web.call import Call
 from perijove.web.pages.render import page
@@ -49,8 +49,12 @@ async def show(call: Call) -> Response:
 
 
 async def accept(call: Call) -> Response:
-    """The code is in the form, or in the address."""
+    """The code is in the form, or in the address. One that does not work is a bad request here (JupyterHub's rule)."""
     name, form = _visitor(call), await call.form()
-    made = await accept_code(call.surface.hub, name, _code(form.get("code") or call.request.query_params.get("code")))
+    code = _code(form.get("code") or call.request.query_params.get("code"))
+    try:
+        made = await accept_code(call.surface.hub, name, code)
+    except NotFoundError as error:
+        raise BadInputError(error.message, error.hint) from None
     await call.surface.identities.caught_up()
     return RedirectResponse(_onward(call, made.server), 303)
