@@ -52,6 +52,17 @@ def api(running: Running) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
+def ann(running: Running, api: httpx.Client) -> Iterator[str]:
+    """Her server runs."""
+    api.post("/users/ann")
+    assert api.post("/users/ann/server").status_code in {201, 202}
+    until(lambda: (api.get("/users/ann").json().get("servers") or {}).get("", {}).get("ready"), what=f"ann's server:\n{running.output}", within_s=120)
+    yield "ann"
+    api.delete("/users/ann/server")
+    until(lambda: "" not in api.get("/users/ann").json()["servers"], what="the end of ann's server")
+
+
+@pytest.fixture
 def bob(running: Running) -> Iterator[Person]:
     person = Person(running.url)
     person.sign_in("bob")
@@ -68,25 +79,22 @@ def agree(person: Person, page: httpx.Response) -> httpx.Response:
 
 
 def test_a_visitor_comes_in_by_a_link_and_is_out_when_the_share_ends(
-    running: Running, api: httpx.Client, bob: Person, request: pytest.FixtureRequest
+    running: Running, api: httpx.Client, ann: str, bob: Person, request: pytest.FixtureRequest
 ) -> None:
-    api.post("/users/ann")
-    assert api.post("/users/ann/server").status_code in {201, 202}
-    until(lambda: (api.get("/users/ann").json().get("servers") or {}).get("", {}).get("ready"), what=f"ann's server:\n{running.output}", within_s=120)
-    assert bob.get("/user/ann/api/contents").status_code == 403
-    assert bob.get("/user/ann/tree").status_code in {403, 404}
+    assert bob.get(f"/user/{ann}/api/contents").status_code == 403
+    assert bob.get(f"/user/{ann}/tree").status_code in {403, 404}
 
-    made = api.post("/share-codes/ann/", json={}).json()
+    made = api.post(f"/share-codes/{ann}/", json={}).json()
     page = bob.submit(made["accept_url"], made["accept_url"])
     assert "ann&#39;s server know who you are" in page.text or "ann's server know who you are" in page.text
     arrived = agree(bob, page)
-    assert (arrived.status_code, arrived.url.path) == (200, "/user/ann/lab")
-    assert bob.get("/user/ann/api/contents").status_code == 200
+    assert (arrived.status_code, arrived.url.path) == (200, f"/user/{ann}/lab")
+    assert bob.get(f"/user/{ann}/api/contents").status_code == 200
 
-    assert api.request("PATCH", "/shares/ann/", json={"user": "bob"}).json() == {}
+    assert api.request("PATCH", f"/shares/{ann}/", json={"user": "bob"}).json() == {}
     anew = Person(running.url)  # who is not remembered by the server is refused at once
     anew.sign_in("bob")
-    assert anew.get("/user/ann/lab").status_code in {403, 404}
+    assert anew.get(f"/user/{ann}/lab").status_code in {403, 404}
     anew.close()
     if request.node.callspec.params["running"] == "perijove":  # JupyterHub's server remembers its visitors for five minutes
-        until(lambda: bob.get("/user/ann/api/contents").status_code == 403, what="bob to be out", within_s=30)
+        until(lambda: bob.get(f"/user/{ann}/api/contents").status_code == 403, what="bob to be out", within_s=30)
