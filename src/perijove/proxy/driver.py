@@ -295,13 +295,30 @@ class ClientConnection(asyncio.Protocol):
         if self.waiting:
             self.wait(True)
         if not keep or door.draining:
-            self.end(linger=receiving)
+            # Who did not say that it was done may have sent its next request already.
+            self.end(linger=receiving or exchange.request.fields.keep_alive)
             return
         due = self.due = door.clock.now + door.limits.idle_s
         if self.slot > due + 1 or not self.slot:  # none: the deadline of the exchange has just passed
             door.clock.arm(self, door.limits.idle_s)
-        if self._buffer and not self._advancing:
+        if self._buffer or self._half_closed:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._advancing:
+            return
+        if self._buffer:
             self._take_up()
+        if self._half_closed and not self._ending:
+            if self.exchange is not None:
+                self._expect_no_more(self.exchange)
+            elif not (self._buffer and self.write_paused):
+                self.end()
+
+    def _expect_no_more(self, exchange: Exchange) -> None:
+        """The client has closed its side: it waits for the answers to what it has sent, or is gone."""
+        exchange.client_half_closed(self.door.limits.gone_s, last=not self._buffer)
+        self.door.clock.arm(self, self.door.limits.gone_s)
 
     def _take_up(self) -> None:
         """Go on with requests that came early."""
@@ -352,12 +369,14 @@ class ClientConnection(asyncio.Protocol):
         self._buffer = b""
         transport = self.transport
         limits = self.door.limits
-        if linger and not self.door.tls and transport.can_write_eof() and not transport.is_closing():
+        # What is still to be sent has the time of a slow reader.
+        self._stuck_at = transport.get_write_buffer_size()
+        if linger and not (self.door.tls or self._half_closed) and transport.can_write_eof() and not transport.is_closing():
             transport.write_eof()
             if self._held_back or self.waiting:
                 self._held_back = self.waiting = False
                 transport.resume_reading()
-            self.door.clock.arm(self, limits.linger_s)
+            self.door.clock.arm(self, limits.send_s if self._stuck_at else limits.linger_s)
         else:
             transport.close()
             self.door.clock.arm(self, limits.send_s)
@@ -403,15 +422,14 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.client_writable(True)
         elif self._buffer:
-            self._take_up()
+            self._go_on()
 
     def eof_received(self) -> bool:
         exchange = self.exchange
         if exchange is None or exchange.receiving or self.door.tls:
             return False
         self._half_closed = True
-        exchange.client_half_closed(self.door.limits.gone_s)
-        self.door.clock.arm(self, self.door.limits.gone_s)
+        self._expect_no_more(exchange)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter: nobody is there any more
@@ -431,15 +449,15 @@ class ClientConnection(asyncio.Protocol):
 
     def expired(self) -> None:
         door = self.door
-        if self.write_paused and not self._ending:
+        if self.write_paused or self._ending:
             size = self.transport.get_write_buffer_size()
-            if size + _MIN_DRAIN_BYTES <= self._stuck_at:
+            if 0 < size <= self._stuck_at - _MIN_DRAIN_BYTES:
                 self._stuck_at = size
                 door.clock.arm(self, door.limits.send_s)
                 return
-            door.stats.timeouts += 1
+            door.stats.timeouts += not self._ending
             self.abort()
-        elif self._ending or self._half_closed:
+        elif self._half_closed:
             self.abort()
         elif self.exchange is not None:
             self.exchange.expired()

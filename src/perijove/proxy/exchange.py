@@ -247,7 +247,9 @@ class Exchange:
         self.over = True
         up, self.up = self.up, None
         if up is not None:
-            if self._keep_upstream and not self.receiving and not self._dirty:
+            # An answer before the server has taken the whole request: what is left of that must not stand before the next one.
+            stuck = self.request.fields.has_body and up.transport.get_write_buffer_size()
+            if self._keep_upstream and not (self.receiving or self._dirty or stuck):
                 if self._up_paused:
                     up.transport.resume_reading()
                 self._client.door.upstreams.park(up)
@@ -340,9 +342,10 @@ class Exchange:
             else:
                 self.up.transport.pause_reading()
 
-    def client_half_closed(self, patience_s: float) -> None:
-        """Such a client either waits for its answer, or is gone: the first piece of an answer that it refuses will tell."""
-        self.keep_client = False
+    def client_half_closed(self, patience_s: float, *, last: bool) -> None:
+        """Such a client either waits for its answer, or is gone: the first piece of an answer that it refuses will tell.
+        `last`: it has sent no request after this one."""
+        self.keep_client = self.keep_client and not last
         self._patience = patience_s
 
     def client_lost(self) -> None:

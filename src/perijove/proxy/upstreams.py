@@ -74,6 +74,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.closing = True
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # it answers no more: closing would wait until it has taken the rest of the request
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -133,7 +135,7 @@ class Upstreams:
         while idle:
             connection = idle[-1]
             if connection.closing:
-                idle.pop()
+                idle.pop().drop()
                 continue
             if not repeatable and connection.since < self._clock.now - self._limits.pool_fresh_s:
                 return None
@@ -194,9 +196,10 @@ class Upstreams:
         else:
             _, connection = await loop.create_connection(make, target.host, target.port)
         connection.transport.set_write_buffer_limits(high=self._limits.buffer_bytes)
-        self._open.add(connection)
         if connection.closing:
+            connection.drop()
             raise ConnectionResetError("the server closed the connection at once")
+        self._open.add(connection)
         return connection
 
     def lost(self, connection: UpstreamConnection) -> None:
