@@ -15,6 +15,7 @@ from hubs import free_port
 from perijove.wire.feed import Change, Changes, Report, Route, Snapshot
 
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:\s*(\d+)")
+_AFTER = re.compile(rb"after=(\d+)")
 _PATIENCE_S = 60.0
 _encode = msgspec.json.encode
 
@@ -27,6 +28,8 @@ class FeedHub:
         self.routes: dict[str, Route] = {}
         self.epoch = 1
         self.revision = 0
+        self._log: list[Change] = []
+        """One for each revision of this epoch after its first."""
         self._streams: set[asyncio.StreamWriter] = set()
         self._applied: dict[str, tuple[str, int]] = {}
         self._asked_at = 0.0
@@ -57,7 +60,8 @@ class FeedHub:
                     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
                 elif f"epoch={self.epoch}&".encode() in path:
                     writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                    self._send(writer, Changes(self.revision))
+                    after = int(_AFTER.search(path)[1])  # type: ignore[index]
+                    self._send(writer, Changes(self.revision, tuple(self._log[after - self.revision :] if after < self.revision else ())))
                     self._streams.add(writer)
                 else:
                     writer.write(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
@@ -78,10 +82,12 @@ class FeedHub:
 
     async def _set(self, route: Route, workers: int) -> float:
         began = time.perf_counter()
+        change = Change("set", route)
         self.routes[route.spec] = route
         self.revision += 1
+        self._log.append(change)
         for writer in self._streams:
-            self._send(writer, Changes(self.revision, (Change("set", route),)))
+            self._send(writer, Changes(self.revision, (change,)))
         await self._all_have_it(workers)
         return time.perf_counter() - began
 
@@ -89,6 +95,7 @@ class FeedHub:
         self.routes = {route.spec: route for route in routes}
         self.epoch += 1
         self.revision = 1
+        self._log.clear()
         for writer in tuple(self._streams):
             writer.transport.abort()
         self._streams.clear()

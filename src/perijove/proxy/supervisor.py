@@ -22,7 +22,7 @@ from perijove.proxy.worker import Worker
 from perijove.proxy.workerprocess import SIGNALS, Post, work
 
 _log = logging.getLogger("perijove.proxy")
-_STEADY_S: Final = 5.0
+_STEADY_S: Final = 1.0
 _MAX_PAUSE_S: Final = 5.0
 _START_S: Final = 30.0
 _COMPANION: Final = -1
