@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, select, union_all
 
 from perijove.adapters.store_sql.link import Link, Row
 from perijove.adapters.store_sql.people import announce_people
@@ -42,10 +42,14 @@ _SERVER: Final = SHARES.c.server_id.in_(
 _OF_GROUP: Final = SHARES.c.group_id.in_(select(GROUPS.c.id).where(equals(GROUPS.c.name, "key")))
 _OF_OWNER: Final = SHARES.c.server_id.in_(select(SERVERS.c.id).where(equals(SERVERS.c.user_id, "key")))
 _OF_SERVER: Final = equals(SHARES.c.server_id, "key")
-_HELD: Final = or_(
-    equals(SHARES.c.user_id, "key"),
-    SHARES.c.group_id.in_(select(MEMBERSHIPS.c.group_id).where(equals(MEMBERSHIPS.c.user_id, "key"))),
+_OTHER: Final = SHARES.alias("other")
+_HELD: Final = SHARES.c.id.in_(
+    union_all(
+        select(_OTHER.c.id).where(equals(_OTHER.c.user_id, "key")),
+        select(_OTHER.c.id).where(_OTHER.c.group_id == MEMBERSHIPS.c.group_id, equals(MEMBERSHIPS.c.user_id, "key")),
+    )
 )
+"""Not "by user or by group": PostgreSQL would then read all shares, and this is asked for everybody who comes."""
 _COLUMN: Final = {"user": SHARES.c.user_id, "group": SHARES.c.group_id}
 _TABLE: Final = {"user": USERS, "group": GROUPS}
 
