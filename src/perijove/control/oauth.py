@@ -20,7 +20,7 @@ from perijove.domain.token import OAuthClient, OAuthCode, Token, TokenKind, hash
 from perijove.domain.user import Service
 from perijove.ports.observer import AuditEvent
 from perijove.ports.store.store import Tx
-from perijove.wire.scopes import Client, ScopeError, bind
+from perijove.wire.scopes import Client, Memberships, ScopeError, bind
 
 CODE_AGE = timedelta(seconds=300)
 _IGNORED = frozenset({"identify"})
@@ -86,30 +86,28 @@ async def consider(hub: Hub, identity: Identity, session_id: str, request: Autho
     if request.code_challenge is not None and (request.code_challenge_method or "plain") not in {"plain", "S256"}:
         raise OAuthError("invalid_request", "code_challenge_method must be S256 or plain")
 
-    def query(tx: Tx) -> tuple[Server | None, Service | None, list[Token], dict[str, tuple[str, ...]]]:
+    def query(tx: Tx) -> tuple[Server | None, Service | None, Memberships, list[Token], dict[str, tuple[str, ...]]]:
         server = tx.servers.get(client.server_id) if client.server_id is not None else None
         service = tx.services.by_id(client.service_id) if client.service_id is not None else None
+        owner = tx.users.by_id(server.user_id) if server is not None else None
+        memberships: Memberships = {owner.name: frozenset(owner.groups)} if owner is not None else {}
         user = tx.users.get(identity.name)
         mine = tx.tokens.of_user(user.id, hub.clock.now()) if user is not None else []
         roles = {name: role.scopes for name, role in tx.roles.all().items()}
-        return server, service, [t for t in mine if t.client_id == client.id and t.session_id == session_id], roles
+        return server, service, memberships, [t for t in mine if t.client_id == client.id and t.session_id == session_id], roles
 
-    server, service, tokens, roles = await hub.store.read(query)
-    _may_open(identity, server, service).enforce()
-    scopes = _grant(hub, identity, client, server, service, request.scopes, roles)
+    server, service, memberships, tokens, roles = await hub.store.read(query)
+    _may_open(identity, server, service, memberships).enforce()
+    scopes = _grant(hub, identity, client, server, service, request.scopes, roles, memberships)
     own = server is not None and server.user_name == identity.name
     trusted = service is not None and service.oauth_no_confirm
     known = any(set(scopes) <= set(token.scopes) for token in tokens)
     return Authorization(client=client, server=server, service=service, scopes=scopes, confirm=not (own or trusted or known))
 
 
-def _may_open(identity: Identity, server: Server | None, service: Service | None) -> Verdict:
+def _may_open(identity: Identity, server: Server | None, service: Service | None, memberships: Memberships) -> Verdict:
     if server is not None:
-        return may(
-            identity,
-            "access:servers",
-            server_resource(server.user_name, server.name, identity.groups if server.user_name == identity.name else frozenset()),
-        )
+        return may(identity, "access:servers", server_resource(server.user_name, server.name, memberships.get(server.user_name, frozenset())))
     if service is not None:
         return may(identity, "access:services", service_resource(service.name))
     raise ForbiddenError("What this sign-in is for is not there any more.", "Start again from the home page.")
@@ -123,8 +121,10 @@ def _grant(
     service: Service | None,
     requested: tuple[str, ...],
     roles: dict[str, tuple[str, ...]],
+    memberships: Memberships,
 ) -> tuple[str, ...]:
-    """Requested scopes (role names count as their scopes) as far as the client may ask and the person holds them."""
+    """Requested scopes (role names count as their scopes) as far as the client may ask and the person holds them; `memberships`
+    knows the server's owner."""
     catalog = hub.catalog
     party = Client(server=server.full_name if server else None, service=service.name if service else None)
     binding = bind(identity.owner, party)
@@ -142,7 +142,7 @@ def _grant(
         raise OAuthError("invalid_scope", str(error)) from None
     if wanted.refused and texts:
         raise OAuthError("invalid_scope", f"this client may not ask for {', '.join(wanted.refused)}")
-    held = resolve_requested(catalog, (*wanted.granted, *party.access_scopes), tuple(identity.self_scopes()), binding)
+    held = resolve_requested(catalog, (*wanted.granted, *party.access_scopes), tuple(identity.self_scopes()), binding, memberships)
     return held.granted
 
 
