@@ -8,9 +8,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 CLONE = Path(__file__).parent.parent
 _NO_SKIP = os.environ.get("PERIJOVE_NO_SKIP") or os.environ.get("CI", "").lower() not in {"", "0", "false"}
+
+# `--hypothesis-profile long`: hours rather than seconds, for what tests do not count themselves.
+settings.register_profile("long", max_examples=20_000, deadline=None)
 
 
 @pytest.hookimpl(wrapper=True)

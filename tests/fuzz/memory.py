@@ -17,6 +17,8 @@ class MemoryTransport(asyncio.Transport):
         self.sent = bytearray()
         self.sent_eof = False
         self.lost = False
+        self.aborted = False
+        """Whether the other end saw a reset rather than an end in good order."""
         self._loop = loop
         self._protocol = protocol
         self._reading = True
@@ -88,6 +90,7 @@ class MemoryTransport(asyncio.Transport):
         self._flushed()
 
     def abort(self) -> None:
+        self.aborted = self.aborted or not self._losing
         self._lose(None)
 
     def _alive(self) -> None:

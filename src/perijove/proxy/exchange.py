@@ -8,7 +8,7 @@ from perijove.proxy.chunks import Chunks
 from perijove.proxy.door import Door
 from perijove.proxy.errorpages import HUB_DOWN, HUB_FAILED, NO_ANSWER, NO_FILES, SERVER_DOWN, TIMED_OUT, TOO_SLOW, Trouble
 from perijove.proxy.framing import UNTIL_CLOSE, frame
-from perijove.proxy.http1 import PLAIN_ANSWER, Refused, ResponseHead
+from perijove.proxy.http1 import BARE, PLAIN_ANSWER, Refused, ResponseHead
 from perijove.proxy.request import Request
 from perijove.proxy.upstreams import OUR_LIMITS, UpstreamConnection
 
@@ -163,8 +163,9 @@ class Exchange:
         while True:
             end = data.find(b"\r\n\r\n")
             if end < 0 or end > _MAX_HEAD:
+                since = max(0, len(self._held) - 1)
                 self._held = data
-                if len(data) > _MAX_HEAD or (len(data) >= 7 and not data.startswith(b"HTTP/1.")):
+                if len(data) > _MAX_HEAD or (len(data) >= 7 and not data.startswith(b"HTTP/1.")) or BARE.search(data, since):
                     self._bad("its head is too large or not HTTP/1")
                 return
             try:
@@ -182,8 +183,8 @@ class Exchange:
             if self.request.fields.minor == 1:
                 client.transport.write(b"HTTP/1.1 %d \r\n%b\r\n" % (head.status, head.fields))
             data = data[head.size :]
+            self._held = b""
             if not data:
-                self._held = b""
                 return
         self._held = b""
         if client.door.rewrites:

@@ -32,7 +32,8 @@ PLAIN_ANSWER: Final = re.compile(
 _RESPONSE = re.compile(_STATUS + rb"(" + _FIELDS + rb")\r\n")
 _BLOCK = re.compile(_FIELDS)
 TRAILERS: Final = re.compile(_FIELDS + rb"\r\n")
-_BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+"""What no head may have, however much of it is still to come."""
 _METHOD = re.compile(_TOKEN)
 HOST: Final = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -79,7 +80,7 @@ def check_partial_head(data: bytes, limit: int) -> None:
         if data.find(b"\r\n", 0, limit) < 0:
             raise Refused(414, "The address is too long.")
         raise Refused(431, "The head of the request is too large.")
-    if _BARE.search(data) or (not REQUEST_LINE.match(data) and (b"\n" in data or _METHOD.match(data) is None)):
+    if BARE.search(data) or (not REQUEST_LINE.match(data) and (b"\n" in data or _METHOD.match(data) is None)):
         parse_request_line(data)
         raise Refused(400, "The head of the request has a bare CR or LF.")
 

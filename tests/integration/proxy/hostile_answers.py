@@ -62,6 +62,7 @@ LINES: Final = [
     _line("of a request", b"GET / HTTP/1.1"),
     Hostile("line of HTTP/0.9 without any", b"<html>hello</html>\r\n\r\n", "502", close=True),
     Hostile("line of all bare LFs", b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "502", close=True),
+    Hostile("line of all bare LFs, to be continued", b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", "502"),
     Hostile("line missing", b"", "502", close=True),
     Hostile("line cut short", b"HTTP/1.1 20", "502", close=True),
     Hostile("line of TLS", b"\x15\x03\x01\x00\x02\x02\x16", "502", close=True),
