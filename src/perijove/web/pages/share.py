@@ -17,7 +17,11 @@ from perijove.web.pages.render import page
 from perijove.web.pages.shared import PAGE, page_offset
 
 _AGES = ((3600, "1 hour"), (86400, "1 day"), (604800, "1 week"), (2592000, "1 month"), (31536000, "1 year"))
-_LEVELS = {"access": ("access:servers",), "servers": ("access:servers", "servers")}
+_LEVELS = (
+    ("access", "work in it while it runs", frozenset({"access:servers"})),
+    ("servers", "work in it, start and stop it", frozenset({"access:servers", "servers"})),
+)
+"""What one can choose on the page; by the API there is more."""
 _ID = re.compile(r"[0-9]{1,17}")
 
 
@@ -44,6 +48,7 @@ async def _page(call: Call, target: Target, *, problem: PerijoveError | None = N
         by_user=_knows(call, "user"),
         by_group=_knows(call, "group"),
         ages=_AGES,
+        levels=_LEVELS,
         link=f"{call.public_origin}{made.path(call.surface.base_url)}" if made is not None else "",
         link_ends=made.code.expires_at if made is not None else None,
         problem=problem,
@@ -62,10 +67,10 @@ def _recipient(form: dict[str, str]) -> Recipient:
 
 
 def _scopes(form: dict[str, str]) -> tuple[str, ...]:
-    level = _LEVELS.get(form.get("level", "access"))
-    if level is None:
-        raise BadInputError("Choose what the others may do.")
-    return level
+    for value, _, names in _LEVELS:
+        if value == form.get("level", "access"):
+            return tuple(names)
+    raise BadInputError("Choose what the others may do.")
 
 
 async def add(call: Call) -> Response:
