@@ -153,7 +153,7 @@ SPOILS = st.sampled_from([
 ])  # fmt: skip
 
 
-TWISTS = st.sampled_from([
+TWISTS = [
     (b"ength: ", b"ength: +"), (b"ength: ", b"ength: 0x"), (b"ength: ", b"ength: 1,"), (b"ength: ", b"ength: 1\r\nContent-Length: "), (b"ength: ", b"ength : "),
     (b"ength: ", b"ength: -"), (b"ength:", b"ength:\r\n "), (b"ength:", b"ength: 5\r\nTransfer-Encoding: chunked\r\nContent-Length:"),
     (b"ransfer-Encoding:", b"ransfer-Encoding: chunked\r\nContent-Length: 5\r\nTransfer-Encoding:"), (b"Transfer-E", b"Content-Length: 5\r\nTransfer-E"),
@@ -161,15 +161,14 @@ TWISTS = st.sampled_from([
     (b"ncoding:", b"ncoding :"), (b"ncoding:", b"ncoding:\r\n "), (b"\r\n0\r\n", b"\r\n0 \r\n"), (b"\r\n0\r\n", b"\r\n0\r\n\r"), (b"\r\n0\r\n", b"\n0\r\n"),
     (b"\r\n0\r\n", b"\r\n-0\r\n"), (b"Host:", b"Host : b\r\nHost:"), (b"Host:", b"X: y\r\n Host:"), (b"HTTP/1.1", b"HTTP/1.0"), (b"HTTP/1.1", b"HTTP/1.2"),
     (b"X-", b"Connection: content-length, transfer-encoding\r\nX-"), (b"\r\n\r\n", b"\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
-])  # fmt: skip
+]  # fmt: skip
 """What smugglers do, at the places where they do it."""
 
 
 @st.composite
 def twisted(draw: st.DrawFn, good: st.SearchStrategy[bytes]) -> bytes:
     raw = draw(good)
-    old, new = draw(TWISTS)
-    assume(old in raw)
+    old, new = draw(st.sampled_from([(old, new) for old, new in TWISTS if old in raw]))
     return raw.replace(old, new, 1)
 
 
