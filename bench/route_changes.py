@@ -30,6 +30,7 @@ _PACE_S = 0.002
 _BETWEEN_S = 0.05
 _CHANGE_MS = {"p50": 2.0, "p99": 10.0}
 _STALL_MS = 5.0
+_READING = "10,000 routes are read again and again"
 _HERE = Path(__file__).parent
 
 
@@ -83,7 +84,8 @@ def _stalls(port: int, back: int, tables: Callable[[], None], seconds: float) ->
     found = {}
     with _program("paced.py", str(port), "/user/u1/x", str(_PACE_S)) as through, _program("paced.py", str(back), "/user/u1/x", str(_PACE_S)) as past:
         _said(through), _said(past)
-        for what, work in (("nothing changes", lambda: time.sleep(seconds)), ("10,000 routes are read again and again", tables)):
+        works: dict[str, Callable[[], None]] = {"nothing changes": lambda: time.sleep(seconds), _READING: tables}
+        for what, work in works.items():
             _paced(through), _paced(past)
             work()
             for whose, paced in (("requests", through), ("requests past the proxy", past)):
@@ -128,8 +130,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
                     time.sleep(_BETWEEN_S)
 
             found |= _stalls(port, back, read_tables, arguments.tables * 2 * _BETWEEN_S)
-            longest = {what: figures["max"] for what, figures in found.items() if "10,000" in what}
-            through, past = (longest[f"requests{whose} while 10,000 routes are read again and again"] for whose in ("", " past the proxy"))
+            through, past = (found[f"requests{whose} while {_READING}"]["max"] for whose in ("", " past the proxy"))
             _verdict("longest, of which the machine alone may be to blame for as much as past the proxy", through, _STALL_MS)
             if past > _STALL_MS:
                 print(f"  the machine kept a request waiting for {past:.1f} ms without the proxy: run this again when it is less busy")

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 _ASK = (
     b"GET /user/busy/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -12,15 +14,33 @@ _FRAME = bytes([0x82, 0x80 | 64, 0, 0, 0, 0]) + b"x" * 64
 _PATIENCE_S = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Echoes:
+    """`p50_s` and `p99_s` from sending a message to having all of its echo; `cpu_s` for each."""
+
+    per_s: float
+    p50_s: float
+    p99_s: float
+    cpu_s: float
+
+
+def _echoes(latencies: list[float], took_s: float, used_s: float) -> Echoes:
+    if not latencies:
+        raise ConnectionError("no echo came back")
+    found = sorted(latencies)
+    return Echoes(len(found) / took_s, found[len(found) // 2], found[len(found) * 99 // 100], used_s / len(found))
+
+
 class _Talker(asyncio.Protocol):
     """Sends a message, waits for its echo, and again."""
 
-    __slots__ = ("_left", "_sent", "_transport", "latencies", "talking", "upgraded")
+    __slots__ = ("_left", "_sent", "_transport", "closed", "latencies", "talking", "upgraded")
 
     def __init__(self, upgraded: asyncio.Future[None], latencies: list[float]) -> None:
         self.upgraded = upgraded
         self.latencies = latencies
         self.talking = False
+        self.closed = False
         self._left = 0
         self._sent = 0.0
 
@@ -42,11 +62,14 @@ class _Talker(asyncio.Protocol):
                 self.say()
 
     def say(self) -> None:
-        self._left = len(_FRAME)
-        self._sent = time.perf_counter()
+        if self._left <= 0:  # else the message before is late, and goes on to be timed
+            self._left = 0
+            self._sent = time.perf_counter()
+        self._left += len(_FRAME)
         self._transport.write(_FRAME)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
         if not self.upgraded.done():
             self.upgraded.set_exception(exc or ConnectionError("closed before the upgrade"))
 
@@ -69,8 +92,18 @@ async def open_many(port: int, count: int) -> list[_Talker]:
     return talkers
 
 
-async def talk(port: int, connections: int, seconds: float) -> float:
-    """Echoes per second, every connection with one message under way."""
+def _stop(talkers: list[_Talker]) -> None:
+    """Raises ConnectionError if some were closed before."""
+    lost = sum(talker.closed for talker in talkers)
+    for talker in talkers:
+        talker.talking = False
+        talker.close()
+    if lost:
+        raise ConnectionError(f"{lost} of {len(talkers)} WebSockets were closed while they were in use")
+
+
+async def talk(port: int, connections: int, seconds: float, used_s: Callable[[], float]) -> Echoes:
+    """Every connection with one message under way. `used_s` tells the CPU time the proxy has used so far."""
     talkers = await open_many(port, connections)
     gc.collect()
     gc.freeze()
@@ -80,34 +113,28 @@ async def talk(port: int, connections: int, seconds: float) -> float:
         talker.say()
     await asyncio.sleep(seconds / 4)
     latencies.clear()
-    began = time.perf_counter()
+    before, began = used_s(), time.perf_counter()
     await asyncio.sleep(seconds)
-    took = time.perf_counter() - began
-    echoes = len(latencies)
-    for talker in talkers:
-        talker.talking = False
-        talker.close()
-    return echoes / took
+    echoes = _echoes(latencies, time.perf_counter() - began, used_s() - before)
+    _stop(talkers)
+    return echoes
 
 
-async def talk_calmly(port: int, connections: int, per_s: float, seconds: float) -> tuple[float, float]:
-    """(p50, p99) in seconds, of messages that come as they do from people: `per_s` of all connections together, whatever the proxy does."""
+async def talk_calmly(port: int, connections: int, per_s: float, seconds: float, used_s: Callable[[], float]) -> Echoes:
+    """Messages that come as they do from people: `per_s` of all connections together, whatever the proxy does."""
     talkers = await open_many(port, connections)
     gc.collect()
     gc.freeze()
     latencies = talkers[0].latencies
     loop = asyncio.get_running_loop()
-    began = loop.time()
+    before, began = used_s(), loop.time()
     sent = 0
-    while (now := loop.time()) < began + seconds * 1.25:
+    while (now := loop.time()) < began + seconds:
         due = int((now - began) * per_s)
         while sent < due:
             talkers[sent % connections].say()
             sent += 1
         await asyncio.sleep(0.0005)
-    found = sorted(latencies)
-    for talker in talkers:
-        talker.close()
-    if not found:
-        raise ConnectionError("no echo came back")
-    return found[len(found) // 2], found[len(found) * 99 // 100]
+    echoes = _echoes(latencies, loop.time() - began, used_s() - before)
+    _stop(talkers)
+    return echoes
