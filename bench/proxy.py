@@ -223,11 +223,14 @@ def _print(found: Found, wrong: dict[str, str], wanted: list[str]) -> None:
         print(f"\n{measure}: {(how.__doc__ or '').strip()}")
         rows = {name: [figures[figure] for figures in by[measure] if figure in figures] for name, by in found.items()}
         cpu = {name: [figures["cpu_us"] for figures in by[measure] if "cpu_us" in figures] for name, by in found.items()}
+        slowest = {name: [figures["p99_ms"] for figures in by[measure] if "p99_ms" in figures] for name, by in found.items()}
         ours = rows.get("perijove") or rows.get("perijove-chp")
         for name, values in rows.items():
             if not values:
                 continue
             said = f"  {name:14} {median(values):12,.2f} {figure}"
+            if slowest[name] and figure != "p99_ms":
+                said += f"  p99 {median(slowest[name]):8.2f} ms"
             if cpu[name] and median(cpu[name]):
                 said += f"  {median(cpu[name]):9.1f} CPU µs each"
             if ours and name != "perijove":

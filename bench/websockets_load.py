@@ -127,10 +127,16 @@ async def talk_calmly(port: int, connections: int, per_s: float, seconds: float,
     gc.freeze()
     latencies = talkers[0].latencies
     loop = asyncio.get_running_loop()
-    before, began = used_s(), loop.time()
+    first = began = loop.time()
+    before = used_s()
     sent = 0
-    while (now := loop.time()) < began + seconds:
-        due = int((now - began) * per_s)
+    warm = False
+    while (now := loop.time()) < first + seconds * 1.25:
+        if not warm and now > first + seconds / 4:
+            warm = True
+            latencies.clear()
+            before, began = used_s(), now
+        due = int((now - first) * per_s)
         while sent < due:
             talkers[sent % connections].say()
             sent += 1
