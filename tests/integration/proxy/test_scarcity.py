@@ -15,7 +15,7 @@ import msgspec
 from perijove.proxy.settings import Limits, ProxySettings
 
 from .harness import StartServer
-from .raw_http import WAIT_S, Client, Request, until
+from .raw_http import WAIT_S, Client, Request, hello, until
 
 _PROGRAM = """
 import resource, sys, msgspec
@@ -133,38 +133,54 @@ async def test_connections_that_cannot_even_be_accepted_do_not_kill_or_spin(star
 
 
 async def test_a_server_that_cannot_be_reached_for_want_of_descriptors_is_not_called_dead(start_server: StartServer, tmp_path: Path) -> None:
-    server = await start_server()
+    proceed = asyncio.Event()
+    proceed.set()
+
+    async def patient(request: Request) -> bool:
+        await proceed.wait()
+        return await hello(request)
+
+    server = await start_server(patient)
     async with small_proxy(256, tmp_path / "log", hubs=(server.url,)) as (port, worker):
-        client, *clients = [await Client.connect(port) for _ in range(4)]
-        for other in (client, *clients):
-            assert await outcome(other) == "200", "one after the other, all by one connection to the server"
+        clients = [await Client.connect(port) for _ in range(20)]
+        for client in clients:
+            assert await outcome(client) == "200", "one after the other, all by one connection to the server"
         in_use = len(list(Path(f"/proc/{worker}/fd").iterdir()))
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (in_use, 256))
-        client.send(_ASK)
-        for other in clients:
-            other.send(_ASK)
-        answers = [await other.answer() for other in (client, *clients)]
-        refused = [answer for answer in answers if answer.status == 503]
-        assert refused, "four at once need more than one connection"
+        proceed.clear()
+        before = len(server.requests)
+        for client in clients:
+            client.send(_ASK)
+        answers = [asyncio.create_task(client.answer()) for client in clients]
+        await until(lambda: len(server.requests) - before + sum(answer.done() for answer in answers) == len(clients), "all to be held or refused")
+        proceed.set()
+        found = await asyncio.gather(*answers)
+        refused = [answer for answer in found if answer.status == 503]
+        assert refused, "twenty at once need more than one connection"
         assert all(b"open files" in answer.body for answer in refused)
+        assert {answer.status for answer in found} == {200, 503}
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (256, 256))
-        assert await outcome(client) == "200", "and it is asked again at once"
-        for other in (client, *clients):
-            other.abort()
+        assert await outcome(clients[0]) == "200", "and it is asked again at once"
+        for client in clients:
+            client.abort()
 
 
 async def test_readers_that_do_not_read_hold_a_bounded_piece_of_memory_each(start_server: StartServer, tmp_path: Path) -> None:
+    sent = 0
+
     async def endless(request: Request) -> bool:
+        nonlocal sent
         request.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
         piece = b"x" * 65536
         for _ in range(1000):
             request.writer.write(piece)
             await request.writer.drain()
+            sent += 1
         return False
 
     def memory_kib(pid: int) -> int:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:"))
 
     server = await start_server(endless)
     async with small_proxy(1024, tmp_path / "log", hubs=(server.url,), limits=msgspec.to_builtins(Limits())) as (port, worker):
@@ -174,13 +190,14 @@ async def test_readers_that_do_not_read_hold_a_bounded_piece_of_memory_each(star
             reader.send(_ASK)
             reader.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await until(lambda: len(server.requests) == 50)
-        sizes: list[int] = []
+        seen: list[int] = []
 
-        def settled() -> bool:
-            sizes.append(memory_kib(worker))
-            return len(sizes) > 20 and sizes[-1] == sizes[-10]
+        def stuck() -> bool:
+            seen.append(sent)
+            return len(seen) > 30 and seen[-1] == seen[-30] > 50
 
-        await until(settled)
-        assert sizes[-1] - before < 50 * 1024, "a MiB each would be much; tens of megabytes each were offered"
+        await until(stuck, "the server to be made to wait")
+        assert sent < 50 * 1000, "not all that was offered"
+        assert memory_kib(worker) - before < 50 * 1024, "a MiB each would be much; tens of megabytes each were offered"
         for reader in readers:
             reader.abort()
