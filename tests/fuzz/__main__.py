@@ -3,6 +3,7 @@
 import sys
 import time
 
+from .honest_play import HonestGame
 from .play import Game
 
 
@@ -13,6 +14,7 @@ def main() -> int:
     while time.monotonic() < until:
         try:
             Game(seed).play()
+            HonestGame(seed).play()
         except BaseException:
             print(f"broken by seed {seed}, after {seed - first} games: python -m tests.fuzz 0.001 {seed}", flush=True)  # noqa: T201 - for the person at the terminal
             raise
