@@ -84,12 +84,12 @@ def processes(pid: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """What a process and all below it have used, in seconds."""
+    """What a process and all below it have used, in seconds, those that have ended included."""
     ticks = 0
     for one in processes(pid):
         with suppress(OSError):
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
+            ticks += sum(map(int, fields[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
