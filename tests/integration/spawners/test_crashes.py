@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from perijove.adapters.spawners.local import launch, launcher
-from perijove.adapters.spawners.local.claims import Launched
 from perijove.adapters.spawners.local.state import read_state
 from perijove.domain.errors import SpawnerError
 from perijove.ports.spawner import Address, Exited, Handle, Running, StartRequest
+from perijove.processes import launcher, launching
+from perijove.processes.claims import Launched
 
 from .stage import PYTHON, Stage, alive, ask, until
 
@@ -67,7 +67,7 @@ async def test_killed_before_any_system_call_of_the_launcher_there_is_one_server
         async with stage.spawner() as hub:
             request = stage.request()
             with monkeypatch.context() as patch:
-                patch.setattr(launch, "_LAUNCHER", str(script))
+                patch.setattr(launching, "_LAUNCHER", str(script))
                 first: str | None = None
                 try:
                     handle, _ = await stage.drive(hub, request)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from perijove.adapters.spawners.local import launcher
 from perijove.adapters.spawners.local.command import closed_folder
 from perijove.domain.errors import SettingsError
 from perijove.ports.spawner import Running
+from perijove.processes import launcher
 
 from .stage import Stage, ask
 

@@ -1,30 +1,17 @@
 """Which Unix account a person's server runs as."""
 
 import asyncio
-import os
-import pwd
 import shutil
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from perijove.adapters.spawners.local.config import Config
 from perijove.adapters.spawners.local.names import filled, safe_name
 from perijove.domain.errors import SpawnerError
+from perijove.processes.account import Account, find_account
 
 _NOBODY: Final = frozenset({65534, 65535, 2**32 - 2})
 _NAME_IN_USE: Final = 9  # useradd(8), "username already in use"
 _SYSTEM_PATHS: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
-_NO_SHELL: Final = frozenset({"nologin", "false", "true", "sync"})
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    name: str
-    uid: int
-    gid: int
-    home: Path
-    shell: str
 
 
 class Accounts:
@@ -45,16 +32,16 @@ class Accounts:
 
     async def missing(self, user_name: str) -> bool:
         """Whether an account has to be made."""
-        return self._config.create_accounts and await asyncio.to_thread(_lookup, self.name_for(user_name)) is None
+        return self._config.create_accounts and await asyncio.to_thread(find_account, self.name_for(user_name)) is None
 
     async def account(self, user_name: str) -> Account:
         """The account, fit to run somebody's server. Raises SpawnerError."""
         name = self.name_for(user_name)
-        found = await asyncio.to_thread(_lookup, name)
+        found = await asyncio.to_thread(find_account, name)
         if found is None and self._config.create_accounts:
             async with self._making:
                 await _run(name, "useradd", *_USERADD, "--comment", "Perijove", name)
-            found = await asyncio.to_thread(_lookup, name)
+            found = await asyncio.to_thread(find_account, name)
         if found is None:
             raise SpawnerError(
                 f"There is no Unix account {name!r} on this machine.",
@@ -64,16 +51,6 @@ class Accounts:
         if self._config.create_accounts and not found.home.exists():
             await _run(name, "mkhomedir_helper", name, "0077")
         return found
-
-
-def own_account(home: Path) -> Account:
-    """The hub's own account, with the person's folder for a home."""
-    uid, gid = os.geteuid(), os.getegid()
-    try:
-        entry = pwd.getpwuid(uid)
-        return Account(entry.pw_name, uid, gid, home, usable_shell(entry.pw_shell))
-    except KeyError:  # containers run as numbers without names
-        return Account(str(uid), uid, gid, home, usable_shell(""))
 
 
 def check_fit(account: Account, min_uid: int) -> None:
@@ -90,26 +67,8 @@ def check_fit(account: Account, min_uid: int) -> None:
         )
 
 
-def usable_shell(shell: str) -> str:
-    """The account's shell, or one that works: a terminal with /usr/sbin/nologin closes at once and nobody knows why."""
-    if shell and Path(shell).name not in _NO_SHELL and os.access(shell, os.X_OK):
-        return shell
-    return next((path for path in ("/bin/bash", "/usr/bin/bash") if os.access(path, os.X_OK)), "/bin/sh")
-
-
 # UMASK for versions of useradd that do not know HOME_MODE
 _USERADD: Final = ("--create-home", "--user-group", "--shell", "/bin/bash", "--key", "UMASK=0077", "--key", "HOME_MODE=0700")
-
-
-def _lookup(name: str) -> Account | None:
-    try:
-        entry = pwd.getpwnam(name)
-    except (KeyError, ValueError):  # ValueError: a NUL or a lone surrogate
-        return None
-    # a directory service may answer with another spelling; two people must not meet in one account by that
-    if entry.pw_name.lower() != name.lower():
-        return None
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, Path(entry.pw_dir), usable_shell(entry.pw_shell))
 
 
 async def _run(account: str, program: str, *words: str) -> None:

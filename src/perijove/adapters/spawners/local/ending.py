@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from perijove.adapters.spawners.local import cgroups
-from perijove.adapters.spawners.local.claims import Launched
 from perijove.adapters.spawners.local.environment import MARKER
-from perijove.adapters.spawners.local.process import Process, this_process, with_environment
 from perijove.adapters.spawners.local.state import State
 from perijove.domain.errors import SpawnerError
 from perijove.ports.clock import Clock
+from perijove.processes.claims import Launched
+from perijove.processes.process import Process, this_process, with_environment
 
 _FORCE_S: Final = 15.0
 """How long ending by force may take; the supervisor gives up what resists after 10 seconds."""

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from perijove.adapters.spawners.local.accounts import Account
 from perijove.adapters.spawners.local.command import search_path
 from perijove.adapters.spawners.local.config import Config
 from perijove.adapters.spawners.local.limits import Limits
 from perijove.adapters.spawners.local.names import filled
 from perijove.domain.environment import merged, service_url
 from perijove.ports.spawner import StartRequest
+from perijove.processes.account import Account
 
 MARKER: Final = "PERIJOVE_START_ID"
 """In the environment of all a server starts, so that stragglers are found when the supervisor was killed."""

@@ -1,19 +1,14 @@
 """The hub's half of launching: hand the plan to the launcher, and hear what came of it."""
 
-import asyncio
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from perijove.adapters.spawners.local import cgroups, launcher, supervisor
-from perijove.adapters.spawners.local.accounts import Account
+from perijove.adapters.spawners.local import cgroups
 from perijove.adapters.spawners.local.state import State
 from perijove.adapters.spawners.local.words import failure_error
-
-_LAUNCHER: Final = str(Path(launcher.__file__))
-_SUPERVISOR: Final = str(Path(supervisor.__file__))
+from perijove.processes.account import Account
+from perijove.processes.launching import SUPERVISOR, last_object, run_launcher
 
 
 def launch_plan(state: State, account: Account, argv: Sequence[str], env: Mapping[str, str], *, umask: int, log_size: int) -> dict[str, Any]:
@@ -36,7 +31,7 @@ def launch_plan(state: State, account: Account, argv: Sequence[str], env: Mappin
         "umask": umask,
         "cgroup_files": [str(group / "cgroup.procs") for group in groups],
         "oom_file": str(counted or ""),
-        "supervisor": _SUPERVISOR,
+        "supervisor": SUPERVISOR,
     }
 
 
@@ -45,27 +40,9 @@ async def launch(plan: dict[str, Any]) -> str:
 
     Returns what a launcher said that ended without an answer; whether it launched anything, the claim knows.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-I", "-S", _LAUNCHER),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={},
-        cwd="/",
-        start_new_session=True,  # what ends the hub's terminal or group does not end servers
-    )
-    try:
-        output, _ = await process.communicate(json.dumps(plan).encode())
-    except asyncio.CancelledError:
-        # it may have forked already; then the claim says so to whoever stops this attempt
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        raise
-    told = _last_object(output)
+    told, said = await run_launcher(plan)
     raise_failure(told, plan["account"])
-    return "" if told else output.decode(errors="replace").strip().rsplit("\n", 1)[-1][-300:]
+    return said
 
 
 def raise_failure(told: dict[str, Any] | None, account: str) -> None:
@@ -76,12 +53,4 @@ def raise_failure(told: dict[str, Any] | None, account: str) -> None:
 
 def read_failure(stored: bytes | None) -> dict[str, Any] | None:
     """What an earlier launcher wrote down."""
-    return _last_object(stored or b"")
-
-
-def _last_object(output: bytes) -> dict[str, Any] | None:
-    try:
-        told = json.loads(output.strip().rsplit(b"\n", 1)[-1])
-    except ValueError:
-        return None
-    return told if isinstance(told, dict) else None
+    return last_object(stored or b"")

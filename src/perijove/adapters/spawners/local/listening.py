@@ -9,7 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Final
 
-from perijove.adapters.spawners.local.claims import RunFolder
+from perijove.processes.claims import RunFolder
 
 _ACCEPTS: Final = 0x10000  # __SO_ACCEPTCON in the flags of /proc/net/unix
 _LISTEN: Final = "0A"  # TCP_LISTEN, proc(5)

@@ -12,8 +12,7 @@ from typing import Any, ClassVar, Final
 import structlog
 
 from perijove.adapters.spawners.local import cgroups, listening, logs
-from perijove.adapters.spawners.local.accounts import Account, Accounts, own_account
-from perijove.adapters.spawners.local.claims import Cancelled, Launched, sweep
+from perijove.adapters.spawners.local.accounts import Accounts
 from perijove.adapters.spawners.local.command import closed_folder, server_command, socket_arguments, socket_url
 from perijove.adapters.spawners.local.config import Config as Settings
 from perijove.adapters.spawners.local.ending import Ender
@@ -29,6 +28,9 @@ from perijove.domain.options import OptionField
 from perijove.domain.server import JsonObject
 from perijove.ports.plugin import PluginContext
 from perijove.ports.spawner import Address, Checkpoint, Exited, Handle, Progress, Running, StartEvent, StartRequest, Status, Unclear
+from perijove.processes.account import Account, own_account
+from perijove.processes.claims import Cancelled, Launched, sweep
+from perijove.processes.output import tail
 
 _log = structlog.get_logger("perijove.spawner.local")
 _SWEEP_EVERY_S: Final = 3600.0
@@ -126,7 +128,7 @@ class LocalSpawner:
     async def log_tail(self, handle: Handle, max_bytes: int) -> str:
         """The end of the server's output."""
         file = logs.log_file(self._context.state_dir, handle.user_name, handle.server_name)
-        return await asyncio.to_thread(logs.tail, file, max_bytes)
+        return await asyncio.to_thread(tail, file, max_bytes)
 
     def option_fields(self, user_name: str) -> Sequence[OptionField]:  # noqa: ARG002 - the same for everybody
         """Memory and cores, where the administrator offers a choice."""

@@ -10,10 +10,10 @@ from typing import Final
 
 import msgspec
 
-from perijove.adapters.spawners.local.claims import Launched, RunFolder
-from perijove.adapters.spawners.local.process import Process
 from perijove.domain.errors import SpawnerError
 from perijove.domain.server import JsonObject
+from perijove.processes.claims import Launched, RunFolder
+from perijove.processes.process import Process
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _MACHINE: Final = Path("/etc/machine-id")

@@ -4,9 +4,9 @@ import errno
 import signal
 from typing import Any
 
-from perijove.adapters.spawners.local.claims import Ending
 from perijove.adapters.spawners.local.limits import size_text
 from perijove.domain.errors import SpawnerError
+from perijove.processes.claims import Ending
 
 _DISK = {errno.ENOSPC, errno.EDQUOT}
 

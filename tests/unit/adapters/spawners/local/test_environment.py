@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from perijove.adapters.spawners.local.accounts import Account
 from perijove.adapters.spawners.local.command import search_path, server_command, socket_arguments, socket_url
 from perijove.adapters.spawners.local.config import Config
 from perijove.adapters.spawners.local.environment import environment, kept
@@ -10,6 +9,7 @@ from perijove.adapters.spawners.local.limits import Limits
 from perijove.domain.errors import SettingsError
 from perijove.domain.server import ServerId
 from perijove.ports.spawner import Handle, StartRequest
+from perijove.processes.account import Account
 
 ALICE = Account("alice", 1000, 1000, Path("/home/alice"), "/bin/zsh")
 REQUEST = StartRequest(

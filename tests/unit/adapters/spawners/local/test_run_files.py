@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from perijove.adapters.spawners.local import logs
-from perijove.adapters.spawners.local.claims import KEEP_CLAIM_S, Cancelled, Ending, Launched, RunFolder, sweep
 from perijove.adapters.spawners.local.listening import Listener, free_port, on_port
-from perijove.adapters.spawners.local.process import Process, this_process
 from perijove.adapters.spawners.local.words import ending_text, failure_error
+from perijove.processes.claims import KEEP_CLAIM_S, Cancelled, Ending, Launched, RunFolder, sweep
+from perijove.processes.output import tail
+from perijove.processes.process import Process, this_process
 
 LONG_AGO = Process(1, 999_999_999_999)
 
@@ -102,9 +103,9 @@ def test_a_port_in_use_or_promised_is_not_given_again() -> None:
 
 def test_a_logs_end_is_whole_lines_without_tokens(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
-    assert logs.tail(log, 100) == ""
+    assert tail(log, 100) == ""
     log.write_bytes(b"x" * 500 + b"\n\0\xffhttp://h/?token=abcdef0123456789abcdef\nAuthorization: token fedcba9876543210\n")
-    assert logs.tail(log, 120) == "\ufffdhttp://h/?token=(hidden)\nAuthorization: token (hidden)\n"
+    assert tail(log, 120) == "\ufffdhttp://h/?token=(hidden)\nAuthorization: token (hidden)\n"
 
 
 def test_people_with_strange_names_have_a_log_folder_each(tmp_path: Path) -> None:

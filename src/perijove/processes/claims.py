@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from perijove.adapters.spawners.local.process import Process
+from perijove.processes.process import Process
 
 KEEP_CLAIM_S: Final = 86400.0
 
