@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from perijove.domain.errors import PerijoveError
+from perijove.web.api.models import Problem
 from perijove.web.call import Call, json_response
 from perijove.web.pages.error import error_page
 from perijove.web.wants import Wants
@@ -10,9 +11,7 @@ from perijove.web.wants import Wants
 
 def api_failure(status: int, message: str, hint: str = "", code: str = "", request_id: str = "") -> Response:
     """`status` and `message` are JupyterHub's; the rest is ours and only there when it says something."""
-    body: dict[str, str | int] = {"status": status, "message": message}
-    body.update({key: value for key, value in (("hint", hint), ("code", code), ("request_id", request_id)) if value})
-    return json_response(body, status)
+    return json_response(Problem(status=status, message=message, hint=hint, code=code, request_id=request_id), status)
 
 
 async def failure(call: Call, error: PerijoveError, wants: Wants) -> Response:

@@ -12,6 +12,8 @@ from enum import Enum
 from typing import Generic, TypeVar
 from urllib.parse import unquote
 
+from perijove.web.described import Gives, Query, Takes
+
 C = TypeVar("C")
 R = TypeVar("R")
 
@@ -35,7 +37,8 @@ class Access(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Generic[C, R]):
-    """One method and path. `summary` and `scopes` go into the OpenAPI document; the handler enforces the scopes."""
+    """One method and path. The handler enforces the `scopes`, of which any is enough; they go into the OpenAPI document with
+    `summary`, `query`, `takes`, `gives` (what it answers beside refusals that all routes have) and the handler's docstring."""
 
     method: str
     path: str
@@ -43,6 +46,9 @@ class Route(Generic[C, R]):
     access: Access
     summary: str = ""
     scopes: tuple[str, ...] = ()
+    query: tuple[Query, ...] = ()
+    takes: Takes | None = None
+    gives: tuple[Gives, ...] = ()
 
 
 @dataclass(slots=True)

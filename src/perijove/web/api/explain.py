@@ -1,12 +1,31 @@
 """Why may somebody do something, or why not? An addition of ours to JupyterHub's API."""
 
+from collections.abc import Sequence
+
+from msgspec import Struct
 from starlette.responses import Response
 
 from perijove.control.explaining import SERVICE, explain_access
 from perijove.domain.access import service_resource, user_resource
 from perijove.domain.errors import BadInputError
 from perijove.web.call import Call, json_response
+from perijove.web.described import Query, gives
 from perijove.web.router import Access, Route
+
+_ASKED = (
+    Query("action", str, "a scope and what for, such as start:servers!user=ada", required=True),
+    Query("who", str, "a user's name, or service:NAME; the asker if left out"),
+)
+
+
+class Explained(Struct, kw_only=True):
+    """`why` names the role or rule, `scopes` are those that allow it."""
+
+    who: str
+    action: str
+    allowed: bool
+    why: str
+    scopes: Sequence[str]
 
 
 async def explain(call: Call) -> Response:
@@ -22,12 +41,14 @@ async def explain(call: Call) -> Response:
         else:
             call.require("admin:users", user_resource(who))
     found = await explain_access(call.surface.hub, who, action)
-    return json_response({"who": who, "action": action, "allowed": found.allowed, "why": found.why, "scopes": found.scopes})
+    return json_response(Explained(who=who, action=action, allowed=found.allowed, why=found.why, scopes=found.scopes))
 
 
 ROUTES: tuple[Route[Call, Response], ...] = (
     Route(
         method="GET", path="/api/perijove/explain-access", handler=explain, access=Access.API, summary="Why somebody may do something, or may not",
         scopes=("admin:users", "admin:services"),
+        query=_ASKED,
+        gives=(gives(200, Explained),),
     ),
 )  # fmt: skip

@@ -1,14 +1,18 @@
 """Groups and services."""
 
+from typing import Any
+
 from msgspec import Struct, field
 from starlette.responses import Response
 
 from perijove.control.groups import add_groups, change_members, delete_group, find_service, get_group, list_groups, list_services, set_properties
 from perijove.domain.access import group_resource, may_list, service_resource
 from perijove.domain.errors import BadInputError, NotFoundError
-from perijove.web.api.models import group_model, service_model
-from perijove.web.api.paging import paged, window
+from perijove.web.api.models import GroupModel, Problem, ServiceModel
+from perijove.web.api.paging import PAGING, listed, paged, window
+from perijove.web.api.shown import group_model, service_model
 from perijove.web.call import Call, json_response
+from perijove.web.described import body, gives
 from perijove.web.router import Access, Route
 
 READ_GROUP = ("read:groups", "read:groups:name", "read:roles:groups")
@@ -112,15 +116,96 @@ async def get_one_service(call: Call) -> Response:
 
 
 _GROUP = "/api/groups/{group}"
+_ADMIN = ("admin:groups",)
+_EXISTS = gives(409, Problem, meaning="There is such a group already.")
+_THE_GROUP = (gives(200, GroupModel),)
 ROUTES: tuple[Route[Call, Response], ...] = (
-    Route(method="GET", path="/api/groups", handler=get_groups, access=Access.API, summary="List groups", scopes=("list:groups",)),
-    Route(method="POST", path="/api/groups", handler=post_groups, access=Access.API, summary="Add groups", scopes=("admin:groups",)),
-    Route(method="GET", path=_GROUP, handler=get_one_group, access=Access.API, summary="One group", scopes=READ_GROUP),
-    Route(method="POST", path=_GROUP, handler=post_group, access=Access.API, summary="Add a group", scopes=("admin:groups",)),
-    Route(method="DELETE", path=_GROUP, handler=remove_group, access=Access.API, summary="Delete a group", scopes=("delete:groups",)),
-    Route(method="POST", path=_GROUP + "/users", handler=add_members, access=Access.API, summary="Add members", scopes=("groups",)),
-    Route(method="DELETE", path=_GROUP + "/users", handler=remove_members, access=Access.API, summary="Remove members", scopes=("groups",)),
-    Route(method="PUT", path=_GROUP + "/properties", handler=put_properties, access=Access.API, summary="Set properties", scopes=("groups",)),
-    Route(method="GET", path="/api/services", handler=get_services, access=Access.API, summary="List services", scopes=("list:services",)),
-    Route(method="GET", path="/api/services/{service}", handler=get_one_service, access=Access.API, summary="One service", scopes=READ_SERVICE),
+    Route(
+        method="GET",
+        path="/api/groups",
+        handler=get_groups,
+        access=Access.API,
+        summary="List groups",
+        scopes=("list:groups",),
+        query=PAGING,
+        gives=(listed(GroupModel),),
+    ),
+    Route(
+        method="POST",
+        path="/api/groups",
+        handler=post_groups,
+        access=Access.API,
+        summary="Add groups",
+        scopes=_ADMIN,
+        takes=body(NewGroups),
+        gives=(gives(201, list[GroupModel]), _EXISTS),
+    ),
+    Route(method="GET", path=_GROUP, handler=get_one_group, access=Access.API, summary="One group", scopes=READ_GROUP, gives=_THE_GROUP),
+    Route(
+        method="POST",
+        path=_GROUP,
+        handler=post_group,
+        access=Access.API,
+        summary="Add a group",
+        scopes=_ADMIN,
+        takes=body(NewGroup, required=False),
+        gives=(gives(201, GroupModel), _EXISTS),
+    ),
+    Route(
+        method="DELETE",
+        path=_GROUP,
+        handler=remove_group,
+        access=Access.API,
+        summary="Delete a group",
+        scopes=("delete:groups",),
+        gives=(gives(204),),
+    ),
+    Route(
+        method="POST",
+        path=_GROUP + "/users",
+        handler=add_members,
+        access=Access.API,
+        summary="Add members",
+        scopes=("groups",),
+        takes=body(Members),
+        gives=_THE_GROUP,
+    ),
+    Route(
+        method="DELETE",
+        path=_GROUP + "/users",
+        handler=remove_members,
+        access=Access.API,
+        summary="Remove members",
+        scopes=("groups",),
+        takes=body(Members),
+        gives=_THE_GROUP,
+    ),
+    Route(
+        method="PUT",
+        path=_GROUP + "/properties",
+        handler=put_properties,
+        access=Access.API,
+        summary="Set properties",
+        scopes=("groups",),
+        takes=body(dict[str, Any]),
+        gives=_THE_GROUP,
+    ),
+    Route(
+        method="GET",
+        path="/api/services",
+        handler=get_services,
+        access=Access.API,
+        summary="List services",
+        scopes=("list:services",),
+        gives=(gives(200, dict[str, ServiceModel]),),
+    ),
+    Route(
+        method="GET",
+        path="/api/services/{service}",
+        handler=get_one_service,
+        access=Access.API,
+        summary="One service",
+        scopes=READ_SERVICE,
+        gives=(gives(200, ServiceModel),),
+    ),
 )

@@ -1,5 +1,7 @@
 """The hub as a whole: its route table, its end."""
 
+from typing import Any
+
 import structlog
 from msgspec import Struct
 from starlette.background import BackgroundTask
@@ -9,8 +11,10 @@ from perijove.control.context import Hub
 from perijove.control.ending import note_shutdown, stop_everything
 from perijove.control.routing import wait_for_proxies
 from perijove.domain.errors import BadInputError
-from perijove.web.api.paging import window
+from perijove.web.api.models import Problem
+from perijove.web.api.paging import PAGING, window
 from perijove.web.call import Call, json_response
+from perijove.web.described import body, gives
 from perijove.web.ending import ASKED, ASKED_HUB_ALONE, Ending
 from perijove.web.router import Access, Route
 
@@ -24,13 +28,21 @@ class Shutdown(Struct, forbid_unknown_fields=True):
     servers: bool = False
 
 
+class RouteModel(Struct):
+    """One route: a prefix of paths (or host and path) and where it leads."""
+
+    routespec: str
+    target: str
+    data: dict[str, Any]
+
+
 async def route_table(call: Call) -> Response:
     """Prefix -> where it leads, in the form of JupyterHub's proxies; sorted, one page of it."""
     call.require("proxy")
     part = window(call)
     _, routes = await call.surface.hub.store.read(lambda tx: tx.routes.all())
     shown = sorted(routes, key=lambda route: route.spec)[part.offset : part.offset + part.limit]
-    return json_response({route.spec: {"routespec": route.spec, "target": route.target, "data": route.data} for route in shown})
+    return json_response({route.spec: RouteModel(route.spec, route.target, dict(route.data)) for route in shown})
 
 
 async def sync_proxies(call: Call) -> Response:
@@ -69,7 +81,16 @@ async def _end(hub: Hub, ending: Ending, wanted: Shutdown, actor: str) -> None:
 
 
 ROUTES: tuple[Route[Call, Response], ...] = (
-    Route(method="GET", path="/api/proxy", handler=route_table, access=Access.API, summary="The route table", scopes=("proxy",)),
+    Route(
+        method="GET",
+        path="/api/proxy",
+        handler=route_table,
+        access=Access.API,
+        summary="The route table",
+        scopes=("proxy",),
+        query=PAGING,
+        gives=(gives(200, dict[str, RouteModel]),),
+    ),
     Route(
         method="POST",
         path="/api/proxy",
@@ -77,7 +98,25 @@ ROUTES: tuple[Route[Call, Response], ...] = (
         access=Access.API,
         summary="Wait until all proxies have every route",
         scopes=("proxy",),
+        gives=(gives(200),),
     ),
-    Route(method="PATCH", path="/api/proxy", handler=other_proxy, access=Access.API, summary="Not needed: proxies find their hub", scopes=("proxy",)),
-    Route(method="POST", path="/api/shutdown", handler=shutdown, access=Access.API, summary="End the hub", scopes=("shutdown",)),
+    Route(
+        method="PATCH",
+        path="/api/proxy",
+        handler=other_proxy,
+        access=Access.API,
+        summary="Not needed: proxies find their hub",
+        scopes=("proxy",),
+        gives=(gives(400, Problem),),
+    ),
+    Route(
+        method="POST",
+        path="/api/shutdown",
+        handler=shutdown,
+        access=Access.API,
+        summary="End the hub",
+        scopes=("shutdown",),
+        takes=body(Shutdown, required=False),
+        gives=(gives(202),),
+    ),
 )

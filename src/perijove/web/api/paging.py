@@ -2,15 +2,46 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from msgspec import Struct, field
 from starlette.responses import Response
 
 from perijove.domain.errors import BadInputError
 from perijove.domain.page import Page
 from perijove.web.call import Call, json_response
+from perijove.web.described import Gives, Query, gives
 
+T = TypeVar("T")
 PAGED = "application/jupyterhub-pagination+json"
+PAGING = (
+    Query("offset", int, "how many to leave out at the beginning"),
+    Query("limit", int, "how many to answer with at most; brought within 1 and the hub's page_max"),
+)
+
+
+class NextPage(Struct):
+    """Where the list goes on."""
+
+    offset: int
+    limit: int
+    url: str
+
+
+class Pagination(Struct):
+    """Which part of the list this is, of how many; `next` is null at the end."""
+
+    offset: int
+    limit: int
+    total: int
+    next: NextPage | None
+
+
+class Paged(Struct, Generic[T]):
+    """A part of a list: what is answered to whoever accepts application/jupyterhub-pagination+json."""
+
+    items: Sequence[T]
+    pagination: Pagination = field(name="_pagination")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +51,11 @@ class Window:
     offset: int
     limit: int
     shaped: bool
+
+
+def listed(kind: Any) -> Gives:
+    """A list of these, in both shapes."""
+    return gives(200, list[kind], Paged[kind])
 
 
 def window(call: Call, *, shaped: bool = False) -> Window:
@@ -49,15 +85,7 @@ def paged(call: Call, part: Window, page: Page[Any], items: Sequence[Any]) -> Re
     if not part.shaped:
         return json_response(items)
     following = page.next_offset
-    url = call.request.url.include_query_params(offset=following, limit=part.limit) if following is not None else None
-    return json_response(
-        {
-            "items": items,
-            "_pagination": {
-                "offset": page.offset,
-                "limit": page.limit,
-                "total": page.total,
-                "next": None if url is None else {"offset": following, "limit": part.limit, "url": str(url)},
-            },
-        }
-    )
+    more = None
+    if following is not None:
+        more = NextPage(following, part.limit, str(call.request.url.include_query_params(offset=following, limit=part.limit)))
+    return json_response(Paged(items, Pagination(page.offset, page.limit, page.total, more)))

@@ -13,14 +13,23 @@ from perijove.domain.access import asks_groups, server_resource
 from perijove.domain.errors import BadInputError
 from perijove.domain.server import Desired, Phase, Server
 from perijove.domain.visibility import SERVER_BASE_FIELDS, visible_fields
-from perijove.web.api.models import person_groups, server_model
+from perijove.web.api.models import Problem, ServerModel
 from perijove.web.api.progress import event_lines
+from perijove.web.api.shown import person_groups, server_model
 from perijove.web.call import Call, json_response
+from perijove.web.described import EVENTS, Gives, body, gives
 from perijove.web.router import Access, Route
 
 
 class Remove(Struct):
     remove: bool = False
+
+
+class StartBody(Struct):
+    """What a server is started or made with. Without either key the whole body is user_options (JupyterHub's older form)."""
+
+    display_name: str | None = None
+    user_options: dict[str, Any] | None = None
 
 
 class ServerPatch(Struct, forbid_unknown_fields=True):
@@ -138,13 +147,63 @@ async def watch(call: Call) -> Response:
 
 def _routes(path: str) -> tuple[Route[Call, Response], ...]:
     api = Access.API
+    conflict = gives(409, Problem, meaning="There is such a server already, or it is in a state where this cannot be.")
     return (
-        Route(method="POST", path=path, handler=start, access=api, summary="Start a server", scopes=("start:servers",)),
-        Route(method="GET", path=path, handler=read, access=api, summary="One server", scopes=("read:servers",)),
-        Route(method="PUT", path=path, handler=create, access=api, summary="Create a server without starting it", scopes=("start:servers",)),
-        Route(method="PATCH", path=path, handler=patch, access=api, summary="Change a stopped server", scopes=("start:servers",)),
-        Route(method="DELETE", path=path, handler=stop, access=api, summary="Stop a server", scopes=("delete:servers",)),
-        Route(method="GET", path=path + "/progress", handler=watch, access=api, summary="Progress of a start", scopes=("read:servers",)),
+        Route(
+            method="POST",
+            path=path,
+            handler=start,
+            access=api,
+            summary="Start a server",
+            scopes=("start:servers",),
+            takes=body(StartBody, required=False),
+            gives=(
+                gives(201, meaning="It is ready."),
+                gives(202, meaning="It is being started."),
+                conflict,
+                gives(500, Problem, meaning="It could not be started; `message` says why."),
+            ),
+        ),
+        Route(method="GET", path=path, handler=read, access=api, summary="One server", scopes=("read:servers",), gives=(gives(200, ServerModel),)),
+        Route(
+            method="PUT",
+            path=path,
+            handler=create,
+            access=api,
+            summary="Create a server without starting it",
+            scopes=("start:servers",),
+            takes=body(StartBody, required=False),
+            gives=(gives(201, ServerModel), conflict),
+        ),
+        Route(
+            method="PATCH",
+            path=path,
+            handler=patch,
+            access=api,
+            summary="Change a stopped server",
+            scopes=("start:servers",),
+            takes=body(ServerPatch, required=False),
+            gives=(gives(200, ServerModel), conflict),
+        ),
+        Route(
+            method="DELETE",
+            path=path,
+            handler=stop,
+            access=api,
+            summary="Stop a server",
+            scopes=("delete:servers",),
+            takes=body(Remove, required=False),
+            gives=(gives(204, meaning="It is stopped."), gives(202, meaning="It is being stopped."), conflict),
+        ),
+        Route(
+            method="GET",
+            path=path + "/progress",
+            handler=watch,
+            access=api,
+            summary="Progress of a start",
+            scopes=("read:servers",),
+            gives=(Gives(200, (str,), "Events of JSON objects with `progress` (percent), `message`, and at the end `ready` or `failed`.", EVENTS),),
+        ),
     )
 
 

@@ -5,10 +5,12 @@ from starlette.responses import Response
 from perijove.control.sharing import Place, find_share, leave, shared_with
 from perijove.domain.access import group_resource
 from perijove.domain.share import Recipient
-from perijove.web.api.models import share_model
-from perijove.web.api.paging import paged, window
+from perijove.web.api.models import ShareModel
+from perijove.web.api.paging import PAGING, Paged, paged, window
+from perijove.web.api.shown import share_model
 from perijove.web.api.users import require_on_user
 from perijove.web.call import Call, json_response
+from perijove.web.described import gives
 from perijove.web.router import Access, Route
 
 
@@ -49,13 +51,30 @@ async def leave_shared(call: Call) -> Response:
 def _per_holder(path: str, scope: str, whom: str) -> tuple[Route[Call, Response], ...]:
     api, read = Access.API, (f"read:{scope}",)
     return (
-        Route(method="GET", path=path, handler=list_shared, access=api, summary=f"What is shared with {whom}", scopes=read),
+        Route(
+            method="GET",
+            path=path,
+            handler=list_shared,
+            access=api,
+            summary=f"What is shared with {whom}",
+            scopes=read,
+            query=PAGING,
+            gives=(gives(200, Paged[ShareModel]),),
+        ),
         *(
             route
             for one in (f"{path}/{{owner}}/", f"{path}/{{owner}}/{{server}}")
             for route in (
-                Route(method="GET", path=one, handler=get_shared, access=api, summary=f"What of a server is shared with {whom}", scopes=read),
-                Route(method="DELETE", path=one, handler=leave_shared, access=api, summary="Give it up", scopes=(scope,)),
+                Route(
+                    method="GET",
+                    path=one,
+                    handler=get_shared,
+                    access=api,
+                    summary=f"What of a server is shared with {whom}",
+                    scopes=read,
+                    gives=(gives(200, ShareModel),),
+                ),
+                Route(method="DELETE", path=one, handler=leave_shared, access=api, summary="Give it up", scopes=(scope,), gives=(gives(204),)),
             )
         ),
     )

@@ -11,11 +11,13 @@ from perijove.control.share_codes import codes_of_owner, codes_of_server, make_c
 from perijove.control.sharing import Place, share, shares_of_owner, shares_of_server, unshare, unshare_all
 from perijove.domain.errors import BadInputError, NotFoundError
 from perijove.domain.share import CODE_AGE, CODE_AGE_MAX, CODE_AGE_MIN, Recipient
-from perijove.web.api.models import share_code_model, share_model
-from perijove.web.api.paging import paged, window
+from perijove.web.api.models import Empty, MadeShareCode, ShareCodeModel, ShareModel
+from perijove.web.api.paging import PAGING, Paged, paged, window
 from perijove.web.api.servers import require_on_server
+from perijove.web.api.shown import share_code_fields, share_code_model, share_model
 from perijove.web.api.users import require_on_user
 from perijove.web.call import Call, json_response
+from perijove.web.described import Query, body, gives
 from perijove.web.router import Access, Route
 
 _ID = re.compile(r"sc_([0-9]{1,17})")
@@ -108,8 +110,8 @@ async def issue_code(call: Call) -> Response:
     body = await call.json_as(CodeBody)
     made = await make_code(surface.hub, call.who, place, body.scopes or (), timedelta(seconds=body.expires_in), actor=call.actor)
     path, public = made.path(surface.base_url), surface.hub.addresses.public_url
-    shown = {"code": made.text, "accept_url": path, "full_accept_url": f"{public}{path}" if public else None}
-    return json_response(share_code_model(made.code, surface) | shown)
+    full = f"{public}{path}" if public else None
+    return json_response(MadeShareCode(**share_code_fields(made.code, surface), code=made.text, accept_url=path, full_accept_url=full))
 
 
 async def withdraw_codes(call: Call) -> Response:
@@ -123,24 +125,85 @@ async def withdraw_codes(call: Call) -> Response:
     return Response(status_code=204)
 
 
+_READ, _WRITE = ("read:shares",), ("shares",)
+_SHARES = (gives(200, Paged[ShareModel]),)
+_CODES = (gives(200, Paged[ShareCodeModel]),)
+_WHICH = (Query("id", str, "of the link, like sc_12"), Query("code", str, "of the link; without either all links of the server are taken back"))
+
+
 def _per_server(path: str) -> tuple[Route[Call, Response], ...]:
     """`path` ends in a slash for the default server."""
     api, one = Access.API, f"/api/shares/{path}"
     codes = f"/api/share-codes/{path}"
     return (
-        Route(method="GET", path=one, handler=list_of_server, access=api, summary="With whom a server is shared", scopes=("read:shares",)),
-        Route(method="POST", path=one, handler=grant, access=api, summary="Share a server", scopes=("shares",)),
-        Route(method="PATCH", path=one, handler=revoke, access=api, summary="End or limit one share", scopes=("shares",)),
-        Route(method="DELETE", path=one, handler=revoke_all, access=api, summary="End all sharing of a server", scopes=("shares",)),
-        Route(method="GET", path=codes, handler=list_codes_of_server, access=api, summary="Links to a server", scopes=("read:shares",)),
-        Route(method="POST", path=codes, handler=issue_code, access=api, summary="Make a link to a server", scopes=("shares",)),
-        Route(method="DELETE", path=codes, handler=withdraw_codes, access=api, summary="Take links back", scopes=("shares",)),
+        Route(
+            method="GET",
+            path=one,
+            handler=list_of_server,
+            access=api,
+            summary="With whom a server is shared",
+            scopes=_READ,
+            query=PAGING,
+            gives=_SHARES,
+        ),
+        Route(
+            method="POST",
+            path=one,
+            handler=grant,
+            access=api,
+            summary="Share a server",
+            scopes=_WRITE,
+            takes=body(ShareBody),
+            gives=(gives(200, ShareModel),),
+        ),
+        Route(
+            method="PATCH",
+            path=one,
+            handler=revoke,
+            access=api,
+            summary="End or limit one share",
+            scopes=_WRITE,
+            takes=body(ShareBody),
+            gives=(gives(200, ShareModel, Empty),),
+        ),
+        Route(method="DELETE", path=one, handler=revoke_all, access=api, summary="End all sharing of a server", scopes=_WRITE, gives=(gives(204),)),
+        Route(
+            method="GET", path=codes, handler=list_codes_of_server, access=api, summary="Links to a server", scopes=_READ, query=PAGING, gives=_CODES
+        ),
+        Route(
+            method="POST",
+            path=codes,
+            handler=issue_code,
+            access=api,
+            summary="Make a link to a server",
+            scopes=_WRITE,
+            takes=body(CodeBody, required=False),
+            gives=(gives(200, MadeShareCode),),
+        ),
+        Route(
+            method="DELETE",
+            path=codes,
+            handler=withdraw_codes,
+            access=api,
+            summary="Take links back",
+            scopes=_WRITE,
+            query=_WHICH,
+            gives=(gives(204),),
+        ),
     )
 
 
-_READ = ("read:shares",)
 ROUTES: tuple[Route[Call, Response], ...] = (
-    Route(method="GET", path="/api/shares/{name}", handler=list_of_owner, access=Access.API, summary="What a person shares", scopes=_READ),
+    Route(
+        method="GET",
+        path="/api/shares/{name}",
+        handler=list_of_owner,
+        access=Access.API,
+        summary="What a person shares",
+        scopes=_READ,
+        query=PAGING,
+        gives=_SHARES,
+    ),
     Route(
         method="GET",
         path="/api/share-codes/{name}",
@@ -148,6 +211,8 @@ ROUTES: tuple[Route[Call, Response], ...] = (
         access=Access.API,
         summary="Links to a person's servers",
         scopes=_READ,
+        query=PAGING,
+        gives=_CODES,
     ),
     *_per_server("{name}/"),
     *_per_server("{name}/{server}"),

@@ -1,7 +1,5 @@
 """API tokens of people."""
 
-from typing import Any
-
 from msgspec import Struct, field
 from starlette.responses import Response
 
@@ -9,9 +7,11 @@ from perijove.control.delegate import effective_scopes, grantable
 from perijove.control.tokens import make_token, revoke_token, token_of_user, tokens_of_user
 from perijove.domain.errors import BadInputError, NotFoundError
 from perijove.domain.token import Token
-from perijove.web.api.models import token_model
+from perijove.web.api.models import MadeToken, TokenList, TokenModel
+from perijove.web.api.shown import token_fields, token_model
 from perijove.web.api.users import require_on_user
 from perijove.web.call import Call, json_response
+from perijove.web.described import body, gives
 from perijove.web.router import Access, Route
 
 
@@ -22,7 +22,7 @@ class NewToken(Struct):
     roles: list[str] = field(default_factory=list)
 
 
-async def _models(call: Call, name: str, tokens: list[Token]) -> list[dict[str, Any]]:
+async def _models(call: Call, name: str, tokens: list[Token]) -> list[TokenModel]:
     scopes = await effective_scopes(call.surface.hub, tokens, name)
     return [token_model(token, name, held) for token, held in zip(tokens, scopes, strict=True)]
 
@@ -31,7 +31,7 @@ async def list_tokens(call: Call) -> Response:
     name = call.params["name"]
     await require_on_user(call, "read:tokens", name)
     tokens = await tokens_of_user(call.surface.hub, name)
-    return json_response({"api_tokens": await _models(call, name, tokens)})
+    return json_response(TokenList(await _models(call, name, tokens)))
 
 
 async def add_token(call: Call) -> Response:
@@ -45,8 +45,9 @@ async def add_token(call: Call) -> Response:
         "Requested via api" if call.who.kind == "user" and call.who.name == name else f"Requested via api by {call.who.kind} {call.who.name}"
     )
     made = await make_token(hub, name, scopes=scopes, note=note, expires_in_s=body.expires_in, actor=call.who)
-    (model,) = await _models(call, name, [made.token])
-    return json_response(model | {"token": made.text}, 201, {"cache-control": "no-store"})
+    (held,) = await effective_scopes(hub, [made.token], name)
+    model = MadeToken(**token_fields(made.token, name, held), token=made.text)
+    return json_response(model, 201, {"cache-control": "no-store"})
 
 
 async def get_token(call: Call) -> Response:
@@ -74,9 +75,20 @@ def _token_id(call: Call) -> int:
 
 
 _PATH = "/api/users/{name}/tokens"
+_ONE = _PATH + "/{token_id}"
+_READ = ("read:tokens",)
 ROUTES: tuple[Route[Call, Response], ...] = (
-    Route(method="GET", path=_PATH, handler=list_tokens, access=Access.API, summary="List tokens", scopes=("read:tokens",)),
-    Route(method="POST", path=_PATH, handler=add_token, access=Access.API, summary="Make a token", scopes=("tokens",)),
-    Route(method="GET", path=_PATH + "/{token_id}", handler=get_token, access=Access.API, summary="One token", scopes=("read:tokens",)),
-    Route(method="DELETE", path=_PATH + "/{token_id}", handler=delete_token, access=Access.API, summary="Revoke a token", scopes=("tokens",)),
+    Route(method="GET", path=_PATH, handler=list_tokens, access=Access.API, summary="List tokens", scopes=_READ, gives=(gives(200, TokenList),)),
+    Route(
+        method="POST",
+        path=_PATH,
+        handler=add_token,
+        access=Access.API,
+        summary="Make a token",
+        scopes=("tokens",),
+        takes=body(NewToken, required=False),
+        gives=(gives(201, MadeToken),),
+    ),
+    Route(method="GET", path=_ONE, handler=get_token, access=Access.API, summary="One token", scopes=_READ, gives=(gives(200, TokenModel),)),
+    Route(method="DELETE", path=_ONE, handler=delete_token, access=Access.API, summary="Revoke a token", scopes=("tokens",), gives=(gives(204),)),
 )

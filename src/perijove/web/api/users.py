@@ -1,7 +1,7 @@
 """People."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
@@ -12,11 +12,21 @@ from perijove.control.users import UserChange, add_people, change_user, find_per
 from perijove.domain.access import Resource, asks_groups, may_change_admin, may_list, user_resource
 from perijove.domain.errors import BadInputError, NotFoundError
 from perijove.ports.store.access import UserQuery, Visible
-from perijove.web.api.models import person_groups, user_model
-from perijove.web.api.paging import paged, window
+from perijove.web.api.models import Problem, UserModel
+from perijove.web.api.paging import PAGING, listed, paged, window
+from perijove.web.api.shown import person_groups, user_model
 from perijove.web.call import Call, json_response
+from perijove.web.described import Query, body, gives
 from perijove.web.router import Access, Route
 
+STOPPED = Query("include_stopped_servers", bool, "also those of a person's servers that do not run")
+LISTING = (
+    Query("state", Literal["active", "ready", "inactive"], "people with a server, with one that is ready, or without"),
+    Query("sort", Literal["id", "name", "last_activity", "-id", "-name", "-last_activity"], "by what; with `-` the other way round"),
+    Query("name_filter", str, "a part of the name, in any case"),
+    STOPPED,
+    *PAGING,
+)
 READ = ("read:users", "read:users:name", "read:servers", "read:users:groups", "read:users:activity", "read:roles:users")
 FUTURE = timedelta(minutes=59)
 """How far ahead of ours a server's clock may be (JupyterHub's rule)."""
@@ -167,12 +177,65 @@ def _moment(text: str, now: datetime) -> datetime:
 
 
 ROUTES: tuple[Route[Call, Response], ...] = (
-    Route(method="GET", path="/api/users", handler=list_users, access=Access.API, summary="List users", scopes=("list:users",)),
-    Route(method="POST", path="/api/users", handler=add_users, access=Access.API, summary="Add users", scopes=("admin:users",)),
-    Route(method="GET", path="/api/users/{name}", handler=get_user, access=Access.API, summary="One user", scopes=READ),
-    Route(method="POST", path="/api/users/{name}", handler=add_user, access=Access.API, summary="Add a user", scopes=("admin:users",)),
-    Route(method="PATCH", path="/api/users/{name}", handler=patch_user, access=Access.API, summary="Change a user", scopes=("admin:users",)),
-    Route(method="DELETE", path="/api/users/{name}", handler=delete_user, access=Access.API, summary="Delete a user", scopes=("delete:users",)),
+    Route(
+        method="GET",
+        path="/api/users",
+        handler=list_users,
+        access=Access.API,
+        summary="List users",
+        scopes=("list:users",),
+        query=LISTING,
+        gives=(listed(UserModel),),
+    ),
+    Route(
+        method="POST",
+        path="/api/users",
+        handler=add_users,
+        access=Access.API,
+        summary="Add users",
+        scopes=("admin:users",),
+        takes=body(NewUsers),
+        gives=(gives(201, list[UserModel]), gives(409, Problem, meaning="All of them exist already.")),
+    ),
+    Route(
+        method="GET",
+        path="/api/users/{name}",
+        handler=get_user,
+        access=Access.API,
+        summary="One user",
+        scopes=READ,
+        query=(STOPPED,),
+        gives=(gives(200, UserModel),),
+    ),
+    Route(
+        method="POST",
+        path="/api/users/{name}",
+        handler=add_user,
+        access=Access.API,
+        summary="Add a user",
+        scopes=("admin:users",),
+        takes=body(NewUser, required=False),
+        gives=(gives(201, UserModel), gives(409, Problem, meaning="There is such a user already.")),
+    ),
+    Route(
+        method="PATCH",
+        path="/api/users/{name}",
+        handler=patch_user,
+        access=Access.API,
+        summary="Change a user",
+        scopes=("admin:users",),
+        takes=body(UserPatch, required=False),
+        gives=(gives(200, UserModel), gives(409, Problem, meaning="The new name is taken, or a server is in the way.")),
+    ),
+    Route(
+        method="DELETE",
+        path="/api/users/{name}",
+        handler=delete_user,
+        access=Access.API,
+        summary="Delete a user",
+        scopes=("delete:users",),
+        gives=(gives(204), gives(202, meaning="Their servers are still being stopped.")),
+    ),
     Route(
         method="POST",
         path="/api/users/{name}/activity",
@@ -180,5 +243,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
         access=Access.API,
         summary="Report activity",
         scopes=("users:activity",),
+        takes=body(UserActivity),
+        gives=(gives(200),),
     ),
 )

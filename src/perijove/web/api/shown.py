@@ -1,0 +1,183 @@
+"""From the hub's records to the API's models, limited to the fields the asker may see."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from msgspec import UNSET
+
+from perijove.control.users import Person
+from perijove.domain.access import group_resource, server_resource, service_resource, user_resource
+from perijove.domain.roles import held_roles
+from perijove.domain.server import Server
+from perijove.domain.share import Share, ShareCode, SharedServer
+from perijove.domain.token import Token
+from perijove.domain.user import Group, Service, User
+from perijove.domain.visibility import visible_fields
+from perijove.web.api.models import GroupModel, Name, ServerModel, ServiceModel, ShareCodeModel, SharedServerModel, ShareModel, TokenModel, UserModel
+from perijove.web.surface import Surface
+from perijove.wire.names import server_prefix, user_segment
+from perijove.wire.scopes import Owner, Scopes
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601, UTC, microseconds, "Z"."""
+    return None if moment is None else iso_of(moment)
+
+
+def iso_of(moment: datetime) -> str:
+    """As `iso`, of a moment that is there."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def person_groups(user: User) -> frozenset[str]:
+    return frozenset(user.groups)
+
+
+def server_model(server: Server, surface: Surface, fields: frozenset[str]) -> ServerModel:
+    """One server; `state` only with admin:server_state."""
+    url = server_prefix(surface.base_url, server.user_name, server.name)
+    user, name = user_segment(server.user_name), quote(server.name, safe="@~")
+    progress = f"{surface.prefix}api/users/{user}/server{f's/{name}' if server.name else ''}/progress"
+    public = surface.hub.addresses.public_url
+    return ServerModel(
+        name=server.name,
+        display_name=server.display_name or server.name,
+        full_name=server.full_name,
+        last_activity=iso(server.last_activity),
+        started=None if server.stopped else iso(server.started_at),
+        pending=server.pending,
+        ready=server.ready,
+        stopped=server.stopped,
+        url=url,
+        user_options=dict(server.options),
+        progress_url=progress,
+        full_url=f"{public}{url}" if public else None,
+        full_progress_url=f"{public}{progress}" if public else None,
+        state=dict(server.spawner_state or {}) if "state" in fields else UNSET,
+    )
+
+
+def user_model(person: Person, surface: Surface, scopes: Scopes, *, stopped_servers: bool = False) -> UserModel:
+    """A user as far as `scopes` see it; empty if not at all."""
+    user, groups = person.user, person_groups(person.user)
+    fields = visible_fields(scopes, user_resource(user.name, groups))
+    shown = _shown_servers(person, surface, scopes, groups, stopped_servers=stopped_servers)
+    if not fields and not shown:
+        return UserModel()
+    default = next((server for server in person.servers if not server.name), None)
+    running = default is not None and default.ready
+    model = UserModel(kind="user", name=user.name)
+    if "admin" in fields:
+        model.admin = user.admin
+    if "user_info" in fields:
+        model.user_info = user.user_info
+    if "roles" in fields:
+        model.roles = held_roles(Owner("user", user.name), user.roles, admin=user.admin)
+    if "groups" in fields:
+        model.groups = sorted(user.groups)
+    if "server" in fields:
+        model.server = server_prefix(surface.base_url, user.name, "") if running else None
+        model.pending = default.pending if default is not None else None
+    if "created" in fields:
+        model.created = iso(user.created)
+    if "last_activity" in fields:
+        model.last_activity = iso(user.last_activity)
+    if "servers" in fields or shown:
+        model.servers = shown
+    return model
+
+
+def _shown_servers(person: Person, surface: Surface, scopes: Scopes, groups: frozenset[str], *, stopped_servers: bool) -> dict[str, ServerModel]:
+    shown: dict[str, ServerModel] = {}
+    for server in person.servers:
+        if server.stopped and not stopped_servers:
+            continue
+        fields = visible_fields(scopes, server_resource(person.user.name, server.name, groups))
+        if "name" in fields:
+            shown[server.name] = server_model(server, surface, fields)
+    return shown
+
+
+def group_model(group: Group, scopes: Scopes) -> GroupModel:
+    fields = visible_fields(scopes, group_resource(group.name))
+    return GroupModel(
+        kind="group" if fields else UNSET,
+        name=group.name if fields else UNSET,
+        roles=sorted(group.roles) if "roles" in fields else UNSET,
+        users=sorted(group.users) if "users" in fields else UNSET,
+        properties=dict(group.properties) if "properties" in fields else UNSET,
+    )
+
+
+def service_model(service: Service, surface: Surface, scopes: Scopes) -> ServiceModel:
+    fields = visible_fields(scopes, service_resource(service.name))
+    model = ServiceModel()
+    if fields:
+        model.kind, model.name, model.admin = "service", service.name, service.admin
+    if "roles" in fields:
+        model.roles = held_roles(Owner("service", service.name), service.roles, admin=service.admin)
+    if "url" in fields:
+        model.url = service.url
+        model.prefix = f"{surface.base_url}services/{quote(service.name)}/" if service.url else ""
+        model.command, model.pid = [], 0
+        model.info, model.display = dict(service.info), service.display
+    return model
+
+
+def token_fields(token: Token, owner: str, scopes: Sequence[str]) -> dict[str, Any]:
+    """What TokenModel takes. `scopes` are the effective, expanded ones."""
+    return {
+        "service" if token.service_id is not None else "user": owner,
+        "id": f"a{token.id}",
+        "roles": [],
+        "scopes": list(scopes),
+        "created": iso_of(token.created),
+        "last_activity": iso(token.last_activity),
+        "expires_at": iso(token.expires_at),
+        "note": token.note,
+        "session_id": token.session_id,
+        "oauth_client": token.client_id or "JupyterHub",
+    }
+
+
+def token_model(token: Token, owner: str, scopes: Sequence[str]) -> TokenModel:
+    return TokenModel(**token_fields(token, owner, scopes))
+
+
+def _shared_server(server: SharedServer, surface: Surface) -> SharedServerModel:
+    url, public = server_prefix(surface.base_url, server.owner, server.name), surface.hub.addresses.public_url
+    full = f"{public}{url}" if public else None
+    return SharedServerModel(user=Name(server.owner), name=server.name, url=url, full_url=full, ready=server.ready)
+
+
+def share_model(share: Share, surface: Surface) -> ShareModel:
+    """Shown in full to whoever may see shares at all."""
+    return ShareModel(
+        server=_shared_server(share.server, surface),
+        scopes=list(share.scopes),
+        user=Name(share.to.name) if share.to.kind == "user" else None,
+        group=Name(share.to.name) if share.to.kind == "group" else None,
+        kind=share.to.kind,
+        created_at=iso_of(share.created),
+    )
+
+
+def share_code_fields(code: ShareCode, surface: Surface) -> dict[str, Any]:
+    """What ShareCodeModel takes."""
+    return {
+        "server": _shared_server(code.server, surface),
+        "scopes": list(code.scopes),
+        "id": f"sc_{code.id}",
+        "created_at": iso_of(code.created),
+        "expires_at": iso(code.expires_at),
+        "exchange_count": code.exchange_count,
+        "last_exchanged_at": iso(code.last_exchanged_at),
+    }
+
+
+def share_code_model(code: ShareCode, surface: Surface) -> ShareCodeModel:
+    return ShareCodeModel(**share_code_fields(code, surface))
