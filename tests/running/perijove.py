@@ -120,7 +120,8 @@ def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | No
         proxy, hub = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         config = folder / "perijove.toml"
         account = f"pj{token_hex(3)}-"
-        config.write_text(settings.replace("{folder}", name).replace("PROXY", proxy).replace("HUB", hub).replace("ACCOUNT", account))
+        meant = {"PROXY": proxy, "HUB": hub, "ACCOUNT": account}  # as words of their own: JUPYTERHUB_… is something else
+        config.write_text(re.sub(r"\b(PROXY|HUB|ACCOUNT)\b", lambda found: meant[found[0]], settings.replace("{folder}", name)))
         running = _start(folder, config, command, environ or {}, proxy, hub)
         try:
             asked = running.url if command == "up" else running.hub_url
