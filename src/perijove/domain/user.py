@@ -50,3 +50,8 @@ class Service:
     oauth_redirect_uri: str | None = None
     oauth_client_allowed_scopes: tuple[str, ...] = ()
     from_config: bool = True
+    """False: made at run time, by the API."""
+    command: tuple[str, ...] = ()
+    """Of a managed service: what the hub runs."""
+    timeout_s: float = 30.0
+    """How long it may take to come up, and to answer when it is asked whether it is there."""

@@ -7,6 +7,7 @@ import pytest
 from perijove.adapters.store_sql import SqlStore
 from perijove.domain.change import Topic
 from perijove.domain.errors import ConflictError, NotFoundError
+from perijove.domain.service_life import RunPhase, ServiceHealth, ServiceRun, ServiceState
 from perijove.domain.user import Group, Service
 from perijove.ports.store.access import StoredRole
 from perijove.ports.store.store import Tx
@@ -114,6 +115,8 @@ async def test_a_service_is_replaced_under_its_number_and_goes_with_its_tokens(s
         oauth_redirect_uri="/cb",
         oauth_client_allowed_scopes=("self",),
         from_config=False,
+        command=("dash", "--port=9"),
+        timeout_s=2.5,
     )
 
     def write(tx: Tx) -> tuple[Service, Service]:
@@ -130,6 +133,7 @@ async def test_a_service_is_replaced_under_its_number_and_goes_with_its_tokens(s
     assert first.id == second.id
     assert await store.read(lambda tx: (tx.services.get("dash"), tx.services.by_id(first.id), tx.services.all())) == (second, second, [second])
     assert (second.info, second.oauth_client_allowed_scopes, second.url, second.from_config) == ({"a": [1]}, ("self",), "http://127.0.0.1:9", False)
+    assert (second.command, second.timeout_s) == (("dash", "--port=9"), 2.5)
     before = await store.read(lambda tx: tx.notices.last())
     await store.write(lambda tx: tx.services.delete("dash", now=now))
     gone = await store.read(lambda tx: (tx.tokens.find(b"own"), tx.tokens.find(b"person's"), tx.oauth.client("service-dash"), tx.services.all()))
@@ -138,3 +142,20 @@ async def test_a_service_is_replaced_under_its_number_and_goes_with_its_tokens(s
     told = await store.read(lambda tx: tx.notices.after(before, (Topic.TOKEN,)))
     assert told is not None
     assert {n.key for n in told} == {b"own".hex(), b"person's".hex()}
+
+
+async def test_run_and_health_of_a_service_are_written_by_themselves_and_go_with_it(store: SqlStore, clock: FakeClock) -> None:
+    now = clock.now()
+    run = ServiceRun(phase=RunPhase.WAITING, replica="a", since=now, restarts=3, exit_code=-9, problem="killed", next_start=now, last_output="bye\n")
+    health = ServiceHealth(up=False, since=now, problem="refused")
+    dash = await store.write(lambda tx: tx.services.put(Service(id=0, name="dash"), now=now))
+    assert await store.read(lambda tx: (tx.service_states.get(dash.id), tx.service_states.all())) == (ServiceState(service_id=dash.id), {})
+    await store.write(lambda tx: tx.service_states.ask_restart(dash.id))
+    await store.write(lambda tx: tx.service_states.save_health(dash.id, health))
+    await store.write(lambda tx: tx.service_states.save_run(dash.id, run))
+    await store.write(lambda tx: tx.service_states.ask_restart(dash.id))
+    expected = ServiceState(service_id=dash.id, run=run, health=health, restarts_asked=2)
+    assert await store.read(lambda tx: (tx.service_states.get(dash.id), tx.service_states.all())) == (expected, {dash.id: expected})
+    await store.write(lambda tx: tx.services.delete("dash", now=now))
+    await store.write(lambda tx: (tx.service_states.save_run(dash.id, run), tx.service_states.save_health(dash.id, health)))
+    assert await store.read(lambda tx: tx.service_states.all()) == {}

@@ -5,7 +5,7 @@ Moments are microseconds since 1970-01-01 UTC: `datetime(created / 1000000, 'uni
 Secrets are there as their SHA-256 only.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, text
 
 METADATA = MetaData(
     naming_convention={
@@ -107,7 +107,17 @@ SERVICES = _table(
     _optional_text("oauth_redirect_uri"),
     _text("oauth_client_allowed_scopes", default="[]"),
     _flag("from_config"),
+    _text("command", default="[]"),
+    Column("timeout", Float, nullable=False, server_default="30"),
 )
+SERVICE_STATES = _table(
+    "service_states",
+    _refers("service_id", "services.id", key=True),
+    _text("run", default="{}"),
+    _text("health", default="{}"),
+    Column("restarts_asked", BigInteger, nullable=False, server_default="0"),
+)
+"""How services are: `run` and `health` are JSON of domain.service_life, each written by whoever looks after it."""
 
 ROLES = _table("roles", Column("name", Text, primary_key=True), _text("description"), _text("scopes", default="[]"))
 USER_ROLES = _table(

@@ -24,6 +24,8 @@ _COLUMNS: Final = (
     "oauth_redirect_uri",
     "oauth_client_allowed_scopes",
     "from_config",
+    "command",
+    "timeout",
 )
 
 
@@ -33,7 +35,7 @@ def _select_services(speech: Speech) -> Select[Any]:
 
 
 def _service(row: Row) -> Service:
-    service_id, roles, name, admin, url, info, display, no_confirm, client_id, redirect_uri, scopes, from_config = row
+    service_id, roles, name, admin, url, info, display, no_confirm, client_id, redirect_uri, scopes, from_config, command, timeout = row
     return Service(
         id=service_id,
         name=name,
@@ -47,6 +49,8 @@ def _service(row: Row) -> Service:
         oauth_redirect_uri=redirect_uri,
         oauth_client_allowed_scopes=strings(scopes),
         from_config=bool(from_config),
+        command=strings(command),
+        timeout_s=timeout,
     )
 
 
@@ -73,7 +77,9 @@ class SqlServices:
         return None if row is None else _service(row)
 
     def put(self, service: Service, *, now: datetime) -> Service:
-        given = {name: getattr(service, name) for name in _COLUMNS}
+        given = {name: getattr(service, name) for name in _COLUMNS if name != "timeout"}
+        given["timeout"] = service.timeout_s
+        given["command"] = to_json(service.command)
         given["info"] = to_json(service.info)
         given["oauth_client_allowed_scopes"] = to_json(service.oauth_client_allowed_scopes)
         self._link.returned(_PUT, **given)

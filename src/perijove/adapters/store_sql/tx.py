@@ -12,6 +12,7 @@ from perijove.adapters.store_sql.proxies import SqlProxies
 from perijove.adapters.store_sql.roles import SqlRoles
 from perijove.adapters.store_sql.routes import SqlRoutes
 from perijove.adapters.store_sql.servers import SqlServers
+from perijove.adapters.store_sql.service_states import SqlServiceStates
 from perijove.adapters.store_sql.services import SqlServices
 from perijove.adapters.store_sql.sessions import SqlSessions
 from perijove.adapters.store_sql.share_codes import SqlShareCodes
@@ -34,6 +35,7 @@ class SqlTx:
         self.routes = SqlRoutes(link)
         self.oauth = SqlOAuth(link, self.tokens)
         self.services = SqlServices(link, self.tokens)
+        self.service_states = SqlServiceStates(link)
         self.servers = SqlServers(link, self.tokens, self.routes)
         self.passwords = SqlPasswords(link)
         self.invitations = SqlInvitations(link)

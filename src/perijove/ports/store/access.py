@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from perijove.domain.page import Page
 from perijove.domain.server import UserId
+from perijove.domain.service_life import ServiceHealth, ServiceRun, ServiceState
 from perijove.domain.user import Group, Service, User
 
 
@@ -137,3 +138,25 @@ class Services(Protocol):
 
     def delete(self, name: str, *, now: datetime) -> None: ...
     def all(self) -> list[Service]: ...
+
+
+class ServiceStates(Protocol):
+    """How services are. Run and health are written by different hands, so by themselves; none of it is announced."""
+
+    def get(self, service_id: int) -> ServiceState:
+        """One of which nothing is recorded has the defaults."""
+        ...
+
+    def all(self) -> dict[int, ServiceState]:
+        """Those of which anything is recorded, by service id."""
+        ...
+
+    def save_run(self, service_id: int, run: ServiceRun) -> None:
+        """Nothing happens if the service is gone."""
+        ...
+
+    def save_health(self, service_id: int, health: ServiceHealth) -> None:
+        """Nothing happens if the service is gone."""
+        ...
+
+    def ask_restart(self, service_id: int) -> None: ...

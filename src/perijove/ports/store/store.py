@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from perijove.domain.change import Notice, Topic
 from perijove.domain.errors import Blame, PerijoveError
-from perijove.ports.store.access import Groups, Roles, Services, Users
+from perijove.ports.store.access import Groups, Roles, Services, ServiceStates, Users
 from perijove.ports.store.credentials import Invitations, OAuth, Passwords, Sessions, Throttle, Tokens
 from perijove.ports.store.servers import Routes, Servers
 from perijove.ports.store.shared import Audit, Leases, Notices, Proxies
@@ -39,6 +39,8 @@ class Tx(Protocol):
     def roles(self) -> Roles: ...
     @property
     def services(self) -> Services: ...
+    @property
+    def service_states(self) -> ServiceStates: ...
     @property
     def servers(self) -> Servers: ...
     @property
