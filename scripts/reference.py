@@ -27,6 +27,10 @@ from perijove.proxy.chp.options import parser
 from perijove.proxy.exposition import METRICS as PROXY_METRICS
 from perijove.proxy.exposition import PREFIX
 from perijove.telemetry.metrics import Metrics
+from perijove.web.api.routes import ROUTES as API
+from perijove.web.oauth.routes import ROUTES as OAUTH
+from perijove.web.openapi.document import document
+from perijove.web.openapi.reading import chapters
 from perijove.wire.scopes.table import SELF_SCOPES, STANDARD_SCOPES
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -227,6 +231,22 @@ def scopes_page() -> Iterator[str]:
     yield f"\n`self` stands for {', '.join(f'`{scope}`' for scope in SELF_SCOPES)}, each limited to the person who holds it."
 
 
+def api_page() -> Iterator[str]:
+    """Every operation of the REST API."""
+    yield "# The REST API\n"
+    yield "JupyterHub's API, whole, and what is ours below `/perijove`. This is an overview: a running hub shows every parameter, body, answer and"
+    yield "model at `/hub/api-docs`, and as an OpenAPI 3.1 document at `/hub/api/openapi.json`.\n"
+    yield "Send a token in the header `Authorization: token TOKEN`. Any one of the [scopes](scopes.md) named is enough; without one every answer is 403.\n"
+    found = document((*API, *OAUTH), {}, "/hub/")
+    for chapter in chapters(found):
+        yield f"\n## {chapter.title}\n"
+        yield "| operation | | scopes | answers |"
+        yield "| --- | --- | --- | --- |"
+        for one in chapter.operations:
+            scopes = " or ".join(f"`{scope}`" for scope in one.scopes)
+            yield f"| `{one.method} {one.path}` | {cell(one.summary)} | {scopes} | {', '.join(answer.status for answer in one.answers)} |"
+
+
 def errors_page() -> Iterator[str]:
     """Every error of ours: its code, its status and who can mend it."""
     yield "# Error codes\n"
@@ -327,6 +347,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "authenticators": plugins_page("Authenticators", AUTHENTICATORS),
     "lifecycle": lifecycle_page,
     "scopes": scopes_page,
+    "rest-api": api_page,
     "errors": errors_page,
     "commands": commands_page,
     "chp-options": chp_options_page,

@@ -48,6 +48,7 @@ from perijove.web.api.routes import ROUTES as API
 from perijove.web.app import App
 from perijove.web.ending import Ending
 from perijove.web.oauth.routes import ROUTES as OAUTH
+from perijove.web.openapi.routes import openapi_routes
 from perijove.web.pages.routes import ROUTES as PAGES
 from perijove.web.proxies import ROUTES as PROXIES
 from perijove.web.server import serve
@@ -246,7 +247,8 @@ async def _serve_hub(loaded: Loaded) -> int:
                     group.create_task(_watch_loop(metrics), name="loop"),
                     group.create_task(_announce(loaded, hub, ready), name="announce"),
                 ]
-                await serve(App(surface, API + OAUTH + PROXIES + PAGES), listen.host, listen.port, ready, stop)
+                told = API + OAUTH
+                await serve(App(surface, told + openapi_routes(told, surface) + PROXIES + PAGES), listen.host, listen.port, ready, stop)
                 for task in work:
                     task.cancel()
     return stop.exit_code

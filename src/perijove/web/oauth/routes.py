@@ -1,17 +1,47 @@
 """The OAuth 2 endpoints at JupyterHub's addresses: authorize (for browsers), token (for servers and services)."""
 
 from base64 import b64decode
+from typing import Literal
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
 
+from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import RedirectResponse, Response
 
 from perijove.control.oauth import Authorization, AuthorizeRequest, OAuthError, consider, exchange, find_client, issue_code
 from perijove.domain.errors import BadInputError, NotSignedInError
 from perijove.web.call import Call, json_response
+from perijove.web.described import FORM, HTML, Gives, Query, Takes, gives
 from perijove.web.pages.authorize import authorize_page
 from perijove.web.router import Access, Route
 
 _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
+
+
+class CodeForm(Struct, kw_only=True):
+    """RFC 6749 section 4.1.3. The client's credentials are here or in a Basic Authorization header."""
+
+    grant_type: Literal["authorization_code"]
+    code: str
+    redirect_uri: str
+    client_id: str = ""
+    client_secret: str = ""
+    code_verifier: str = ""
+
+
+class Granted(Struct, kw_only=True):
+    """RFC 6749 section 5.1; `expires_in` in seconds."""
+
+    access_token: str
+    token_type: str = "Bearer"
+    scope: str
+    expires_in: int | UnsetType = UNSET
+
+
+class Refused(Struct):
+    """RFC 6749 section 5.2."""
+
+    error: str
+    error_description: str
 
 
 def _request(call: Call) -> AuthorizeRequest:
@@ -85,11 +115,9 @@ async def token(call: Call) -> Response:
             code_verifier=form.get("code_verifier"),
         )
     except OAuthError as error:
-        return json_response({"error": error.error, "error_description": error.description}, error.status, _NO_STORE)
-    answer: dict[str, object] = {"access_token": granted.text, "token_type": "Bearer", "scope": " ".join(granted.scopes)}
-    if granted.expires_in_s:
-        answer["expires_in"] = granted.expires_in_s
-    return json_response(answer, 200, _NO_STORE)
+        return json_response(Refused(error.error, error.description), error.status, _NO_STORE)
+    lasts = int(granted.expires_in_s) if granted.expires_in_s else UNSET
+    return json_response(Granted(access_token=granted.text, scope=" ".join(granted.scopes), expires_in=lasts), 200, _NO_STORE)
 
 
 def _client_credentials(call: Call, form: dict[str, str]) -> tuple[str, str]:
@@ -103,8 +131,42 @@ def _client_credentials(call: Call, form: dict[str, str]) -> tuple[str, str]:
     return form.get("client_id", ""), form.get("client_secret", "")
 
 
+_ASKED = (
+    Query("client_id", str, "of the server or service that asks", required=True),
+    Query("redirect_uri", str, "the one that is registered for it; where the answer goes"),
+    Query("response_type", str, "must be code", required=True),
+    Query("scope", str, "what is asked for, separated by spaces"),
+    Query("state", str, "comes back unchanged"),
+    Query("code_challenge", str, "RFC 7636"),
+    Query("code_challenge_method", str, "S256 or plain"),
+)
+_QUESTION = (Gives(200, (str,), "The question to the person.", HTML), gives(302, meaning="To the sign-in page, or back to who asked."))
 ROUTES: tuple[Route[Call, Response], ...] = (
-    Route(method="GET", path="/api/oauth2/authorize", handler=authorize, access=Access.PAGE, summary="Sign in to a server or service"),
-    Route(method="POST", path="/api/oauth2/authorize", handler=approve, access=Access.PAGE, summary="Agree to it"),
-    Route(method="POST", path="/api/oauth2/token", handler=token, access=Access.OPEN, summary="Trade a code for a token"),
+    Route(
+        method="GET",
+        path="/api/oauth2/authorize",
+        handler=authorize,
+        access=Access.PAGE,
+        summary="Sign in to a server or service",
+        query=_ASKED,
+        gives=_QUESTION,
+    ),
+    Route(
+        method="POST",
+        path="/api/oauth2/authorize",
+        handler=approve,
+        access=Access.PAGE,
+        summary="Agree to it",
+        query=_ASKED,
+        gives=_QUESTION,
+    ),
+    Route(
+        method="POST",
+        path="/api/oauth2/token",
+        handler=token,
+        access=Access.OPEN,
+        summary="Trade a code for a token",
+        takes=Takes((CodeForm,), media=FORM),
+        gives=(gives(200, Granted), gives(400, Refused), gives(401, Refused)),
+    ),
 )

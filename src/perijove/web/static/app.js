@@ -7,6 +7,14 @@ for (const form of document.querySelectorAll("form[data-confirm]")) {
   });
 }
 
+// A link into a closed part opens it.
+const openTarget = () => {
+  const target = document.getElementById(decodeURIComponent(window.location.hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) target.open = true;
+};
+window.addEventListener("hashchange", openTarget);
+openTarget();
+
 // Live progress. Read with fetch, not EventSource, so that the page token travels in a header and never in an address.
 const pending = document.getElementById("pending");
 if (pending) watch(pending);
