@@ -9,13 +9,13 @@ from perijove.config.listen import parse_listen
 from perijove.config.problems import Path as Place
 from perijove.config.problems import Problems
 from perijove.config.secret import SecretMissingError, read_secret
+from perijove.config.servicerules import MIN_SERVICE_TOKEN, check_services
 from perijove.config.settings import ProxySection, Secret, Settings
 from perijove.config.tlsrules import check_tls
 from perijove.wire.names import BadNameError, parse_user_name
 
 BUILT_IN_ROLES = frozenset({"user", "admin", "server", "token"})
 MIN_MASTER_SECRET = 32
-MIN_SERVICE_TOKEN = 8
 
 
 def check_rules(settings: Settings, problems: Problems, environ: Mapping[str, str], folder: Path, broken: set[str]) -> None:
@@ -25,6 +25,7 @@ def check_rules(settings: Settings, problems: Problems, environ: Mapping[str, st
     check_tls(settings.proxy, settings.hub.public_url, problems)
     _names(settings, problems)
     if "services" not in broken:
+        check_services(settings.services, problems)
         _references(settings, problems)
     _secrets(settings, problems, environ, folder)
 
@@ -73,7 +74,7 @@ def _names(settings: Settings, problems: Problems) -> None:
         for index, entry in enumerate(getattr(settings, section)):
             if entry.name in seen:
                 problems.add((section, index, "name"), f"{entry.name!r} is there twice")
-            if not entry.name or "/" in entry.name:
+            if section != "services" and (not entry.name or "/" in entry.name):
                 problems.add((section, index, "name"), "a name cannot be empty or contain '/'")
             seen.add(entry.name)
     people: list[tuple[Place, str]] = [(("users", index, "name"), entry.name) for index, entry in enumerate(settings.users)]
@@ -116,7 +117,7 @@ def _secrets(settings: Settings, problems: Problems, environ: Mapping[str, str],
             continue
         if place == ("hub", "cookie_secret") and len(text) < MIN_MASTER_SECRET:
             problems.add(place, f"must have at least {MIN_MASTER_SECRET} characters", "`openssl rand -hex 32` makes a good one.")
-        if place[0] == "services":
+        if place[0] == "services" and place[2] == "api_token":
             if len(text) < MIN_SERVICE_TOKEN:
                 problems.add(place, f"a token must have at least {MIN_SERVICE_TOKEN} characters", "`openssl rand -hex 32` makes a good one.")
             if text in tokens:
@@ -141,3 +142,6 @@ def _all_secrets(settings: Settings) -> Iterable[tuple[Place, Secret | str]]:
     for index, service in enumerate(settings.services):
         if service.api_token is not None:
             yield ("services", index, "api_token"), service.api_token
+        for name, value in service.environment.items():
+            if isinstance(value, Secret):
+                yield ("services", index, "environment", name), value

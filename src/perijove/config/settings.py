@@ -4,6 +4,7 @@ Sections of plugins ([spawner], [authenticator]) are kept raw here but for `use`
 In [limits] 0 means "no limit". Durations are seconds as a number, or text such as "30s", "15m", "8h", "14d".
 """
 
+import shlex
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -60,6 +61,8 @@ class HubSection(Section, frozen=True):
     """The longest life of a token made by request."""
     page_default: Annotated[int, Meta(ge=1)] = 50
     page_max: Annotated[int, Meta(ge=1)] = 200
+    service_check_every: Duration = 60.0
+    """How often services are asked whether they are there; 0: never."""
     health_insecure_warning: bool = True
     """Warn on the sign-in page when it was reached without TLS from another machine."""
 
@@ -260,7 +263,7 @@ class MetricsSection(Section, frozen=True):
 
 
 class ServiceEntry(Section, frozen=True):
-    """A program that uses the API: [[services]]."""
+    """A program that uses the API: [[services]]. With `url` it is reached at /services/NAME/, with `command` the hub runs it."""
 
     name: str
     url: str = ""
@@ -272,6 +275,21 @@ class ServiceEntry(Section, frozen=True):
     oauth_client_id: str = ""
     oauth_redirect_uri: str = ""
     oauth_client_allowed_scopes: tuple[str, ...] = ()
+    timeout: Duration = 30.0
+    """How long it may take to come up, and to answer when it is asked whether it is there."""
+    command: str | tuple[str, ...] = ()
+    """Makes it a managed service: what the hub runs, with nothing of the hub's own environment."""
+    cwd: str = ""
+    """Managed: the folder it runs in, an absolute path; empty: the home of its account."""
+    environment: dict[str, Secret | str] = field(default_factory=dict)
+    """Managed: variables for it. A value may be a secret."""
+    user: str = ""
+    """Managed: the Unix account it runs as, if the hub is root; empty: the hub's own."""
+
+    @property
+    def command_words(self) -> tuple[str, ...]:
+        """The command as a list of words."""
+        return tuple(shlex.split(self.command)) if isinstance(self.command, str) else self.command
 
 
 class RoleEntry(Section, frozen=True):
