@@ -24,6 +24,8 @@ _SILENCE_S: Final = 25.0
 """Heartbeats come at least every 10 s."""
 _FIRST_PAUSE_S: Final = 0.1
 _MAX_PAUSE_S: Final = 5.0
+_PATIENT_S: Final = 1.0
+"""Pauses shorter than this are those of a start."""
 _LEAVE_S: Final = 1.0
 _GONE: Final = 410
 _decode_snapshot = msgspec.json.Decoder(UnreadSnapshot).decode
@@ -64,12 +66,20 @@ class Feed:
                     await self._follow(client)
                 except* (OSError, EOFError, HubAnswerError, msgspec.MsgspecError) as group:
                     why = "; ".join(str(error) or type(error).__name__ for error in group.exceptions)
-                    _log.warning("lost the route feed of %s: %s; servers are reached by the last known routes", url, why)
+                    self._complain(url, why)
                 finally:
                     self._stats.feed_connected = 0
                     client.close()
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the load, keeps no secret
             self._pause_s = min(_MAX_PAUSE_S, self._pause_s * 2)
+
+    def _complain(self, url: str, why: str) -> None:
+        """A hub that starts beside us need not be there in the first second."""
+        if self.followed.is_set():
+            _log.warning("lost the route feed of %s: %s; servers are reached by the last known routes", url, why)
+        else:
+            level = logging.INFO if self._pause_s < _PATIENT_S else logging.WARNING
+            _log.log(level, "no routes from %s yet: %s; is the hub running there? Servers are reached by the last known routes", url, why)
 
     async def _follow(self, client: HubClient) -> None:
         """Until the hub is lost; raises what HubClient raises, in a group once it is followed."""
