@@ -107,7 +107,7 @@ def _take_on(plan: dict[str, Any], output: int) -> None:
         _do("account", plan["account"], lambda _: os.setresuid(plan["uid"], plan["uid"], plan["uid"]), plan["account"])
     os.umask(plan["umask"])
     _do("home", plan["home"], os.chdir, plan["home"])
-    if not os.access(plan["home"], os.W_OK | os.X_OK):
+    if plan.get("home_is_written", True) and not os.access(plan["home"], os.W_OK | os.X_OK):
         raise _StepError("home", plan["home"], OSError(errno.EACCES, os.strerror(errno.EACCES)))
     for number in signal.valid_signals():
         if signal.getsignal(number) is signal.SIG_IGN:  # handlers end with exec, being ignored does not
@@ -136,6 +136,7 @@ def _become_supervisor(plan: dict[str, Any], server: int, output: int) -> NoRetu
         os.dup2(nothing, target)
     os.set_inheritable(output, True)
     words = [str(server), str(output), plan["run_folder"], plan["log_file"], str(plan["log_size"]), plan["oom_file"]]
+    words += [plan.get("lifeline", ""), "append" if plan.get("append_log") else "anew"]
     os.chdir("/")
     os.execve(sys.executable, [sys.executable, "-I", "-S", plan["supervisor"], *words], {})
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 _PROC: Final = "/proc"
+MARKER: Final = "PERIJOVE_START_ID"
+"""In the environment of all that is launched, so that stragglers are found when the supervisor was killed."""
 
 
 @dataclass(frozen=True, slots=True)

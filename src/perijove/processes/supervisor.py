@@ -1,6 +1,9 @@
 """Stays beside one server as its parent. A program of its own, for `python -I -S`, and as small as Python gets.
 
-Arguments: the server's pid, the descriptor its output comes from, run folder, log file, log size, file of out-of-memory kills.
+What is called the server here may be a managed service as well. Arguments: the server's pid, the descriptor its output comes from,
+run folder, log file, log size, file of out-of-memory kills, lifeline, "append" to go on with the log instead of beginning it anew.
+The lifeline is a FIFO that the hub holds open for writing, for what must not outlive it: when it closes, however the hub
+ended, the server is asked to end, and forced after a while.
 SIGTERM asks the server to end; SIGUSR1 ends it and all it ever started. When the server has ended, what it left behind is ended too.
 Imports are few on purpose: every server pays for them.
 """
@@ -16,34 +19,39 @@ _PATIENCE_S = 2.0
 """What a server leaves behind has so long to end by itself."""
 _HOPELESS_S = 10.0
 """After this a process that resists SIGKILL (it hangs in the kernel) is given up."""
+_ORPHAN_GRACE_S = 5.0
+"""How long a server may take to end when the hub that it must not outlive is gone."""
 _CHUNK = 65536
 _BREATH_S = 0.01
 """After a full chunk: so a server that floods its log is slowed to some megabytes a second, instead of using a core of ours."""
 
+_HUB_GONE = 0
+"""Among what was asked, which is else signals."""
 _asked: set[int] = set()
 
 
 class Log:
     """The server's output in one file of bounded size and one older one. A full disk loses output, never the server."""
 
-    def __init__(self, path: str, limit: int) -> None:
+    def __init__(self, path: str, limit: int, append: bool) -> None:
         self._path = path
         self._limit = limit
         self._file = -1
         self._size = 0
-        self.begin_anew()
+        self._open(append)
 
-    def begin_anew(self) -> None:
+    def _open(self, append: bool) -> None:
+        self._size = 0
         try:
             if self._file >= 0:
                 os.close(self._file)
                 self._file = -1
-            if os.path.exists(self._path):
+            if not append and os.path.exists(self._path):
                 os.replace(self._path, self._path + ".1")
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+            self._size = os.fstat(self._file).st_size
         except OSError:
             pass
-        self._size = 0
 
     def write(self, text: bytes) -> None:
         try:
@@ -51,13 +59,13 @@ class Log:
         except OSError:
             return
         if self._size > self._limit:
-            self.begin_anew()
+            self._open(False)
 
 
 def main() -> None:
     server, output = int(sys.argv[1]), int(sys.argv[2])
     folder, oom_file = sys.argv[3], sys.argv[6]
-    log = Log(sys.argv[4], int(sys.argv[5]))
+    log = Log(sys.argv[4], int(sys.argv[5]), sys.argv[8] == "append")
     _guard(folder)
     wake_read, wake_write = os.pipe()
     for descriptor in (wake_read, wake_write, output):
@@ -72,7 +80,8 @@ def main() -> None:
     events = select.poll()
     events.register(wake_read, select.POLLIN)
     events.register(output, select.POLLIN)
-    status = _watch(server, output, wake_read, events, log)
+    lifeline = _lifeline(sys.argv[7], events)
+    status = _watch(server, output, (wake_read, lifeline), events, log)
     code = os.waitstatus_to_exitcode(status)
     _last_words(output, log)  # before the ending is known: whoever learns of it looks into the log at once
     _record(folder, code, _killed_for_memory(oom_file))
@@ -88,14 +97,43 @@ def _guard(folder: str) -> None:
         pass
 
 
-def _watch(server: int, output: int, wake: int, events: select.poll, log: Log) -> int:
+def _lifeline(path: str, events: select.poll) -> int:
+    """Follow the hub's life, if it is ours too. -1: it is not."""
+    if not path:
+        return -1
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        os.set_inheritable(descriptor, False)
+        events.register(descriptor, select.POLLIN)
+        try:
+            if os.read(descriptor, 1) == b"":  # poll tells only of writers that go, not that there were none
+                _asked.add(_HUB_GONE)
+        except BlockingIOError:
+            pass
+    except OSError:  # the hub that made it has gone, and another has tidied up
+        _asked.add(_HUB_GONE)
+        return -1
+    return descriptor
+
+
+def _watch(server: int, output: int, others: tuple[int, int], events: select.poll, log: Log) -> int:
+    wake, lifeline = others
+    deadline = 0.0
     while True:
         # before waiting, too: the server may have ended before there was a handler
         if (status := _reap(server)) is not None:
             return status
-        for descriptor, _ in events.poll():
+        if _HUB_GONE in _asked and not deadline:
+            deadline = time.monotonic() + _ORPHAN_GRACE_S
+            _asked.add(signal.SIGTERM)
+        elif deadline and time.monotonic() > deadline:
+            _asked.add(signal.SIGUSR1)
+        for descriptor, _ in events.poll(0 if signal.SIGTERM in _asked else 100 if deadline else None):
             if descriptor == wake:
                 os.read(wake, 512)
+            elif descriptor == lifeline:
+                events.unregister(lifeline)
+                _asked.add(_HUB_GONE)
             elif not _pass_on(output, log):
                 events.unregister(output)
         if signal.SIGUSR1 in _asked:

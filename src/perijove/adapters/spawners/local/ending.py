@@ -1,22 +1,18 @@
 """Ending a server and everything it ever started."""
 
 import asyncio
-import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from perijove.adapters.spawners.local import cgroups
-from perijove.adapters.spawners.local.environment import MARKER
 from perijove.adapters.spawners.local.state import State
 from perijove.domain.errors import SpawnerError
 from perijove.ports.clock import Clock
 from perijove.processes.claims import Launched
-from perijove.processes.process import Process, this_process, with_environment
+from perijove.processes.ending import ask_to_end
+from perijove.processes.process import MARKER, Process, this_process, with_environment
 
-_FORCE_S: Final = 15.0
-"""How long ending by force may take; the supervisor gives up what resists after 10 seconds."""
 _LAST_S: Final = 5.0
 
 
@@ -28,32 +24,14 @@ class Ender:
 
     async def end(self, launched: Launched, state: State, start_id: str, grace_s: float) -> None:
         """Return when nothing of it lives. Raises SpawnerError if something cannot be ended."""
-        supervised = launched.supervisor.alive()
-        head = launched.supervisor if supervised else launched.server
         try:
-            head.send(signal.SIGTERM)
-            if not supervised and launched.server.alive():
-                with suppress(ProcessLookupError):
-                    os.killpg(launched.server.pid, signal.SIGTERM)
-            if not await self._gone(head, grace_s) and supervised:
-                head.send(signal.SIGUSR1)
-                await self._gone(head, _FORCE_S)
-            await self._end_stragglers(launched, state, start_id, search=not supervised or head.alive())
+            looked_after = await ask_to_end(self._clock, launched, grace_s)
+            await self._end_stragglers(launched, state, start_id, search=not looked_after)
         except PermissionError:
             raise SpawnerError(
                 f"The hub may not end this server: it runs as {state.account} (uid {state.uid}).",
                 "Was the hub started as root before, and is not now? The administrator must start it as root to stop this server.",
             ) from None
-
-    async def _gone(self, process: Process, limit_s: float) -> bool:
-        deadline = self._clock.monotonic() + limit_s
-        pause_s = 0.01
-        while process.alive():
-            if self._clock.monotonic() >= deadline:
-                return False
-            await self._clock.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, 0.2)
-        return True
 
     async def _end_stragglers(self, launched: Launched, state: State, start_id: str, *, search: bool) -> None:
         """What the supervisor left: nothing, usually. `search`: look through all processes, not only the control groups."""

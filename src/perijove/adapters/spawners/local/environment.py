@@ -1,7 +1,6 @@
 """The whole environment of a server: nothing of the hub's own but what the administrator named."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from perijove.adapters.spawners.local.command import search_path
 from perijove.adapters.spawners.local.config import Config
@@ -10,9 +9,7 @@ from perijove.adapters.spawners.local.names import filled
 from perijove.domain.environment import merged, service_url
 from perijove.ports.spawner import StartRequest
 from perijove.processes.account import Account
-
-MARKER: Final = "PERIJOVE_START_ID"
-"""In the environment of all a server starts, so that stragglers are found when the supervisor was killed."""
+from perijove.processes.process import MARKER
 
 
 def kept(hub: Mapping[str, str], patterns: Sequence[str]) -> dict[str, str]:
