@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2 as httpx
+
 
 @dataclass
 class Program:
@@ -18,6 +20,14 @@ class Program:
     @property
     def output(self) -> str:
         return self.log.read_text(errors="replace")
+
+    def listens(self, port: int) -> bool:
+        """Whether it answers on this port by now. It must not have ended."""
+        assert self.process.poll() is None, self.output
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/").status_code < 500
+        except httpx.TransportError:
+            return False
 
 
 @contextmanager
