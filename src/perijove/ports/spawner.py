@@ -115,6 +115,9 @@ class Spawner(Protocol):
     async def stop(self, handle: Handle, grace_s: float) -> None:
         """End it, politely for at most `grace_s` seconds, then by force. Returns when it is gone and its remains (sockets,
         run files) are removed. Succeeds if it is gone already or never was (`state` None). Raises SpawnerError if it cannot be ended.
+
+        From then on this attempt is never begun again, also not by a replica that was asked to start it before, and is late: a
+        replica may have been paused for longer than its lease lasts (tests/model shows what happens otherwise).
         """
         ...
 

@@ -49,6 +49,8 @@ class ScriptedSpawner:
     async def stop(self, handle: Handle, grace_s: float) -> None:  # noqa: ARG002 - the port's names
         self._fuse.burn("stop")
         await self._world.come_to(_name(handle), Moment.STOP)
+        if handle.state is not None:
+            self._world.spent.add(handle.start_id)
         process = self._process(handle)
         if process is not None:
             process.exit_code = 0

@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from perijove.domain.errors import SpawnerError
 from perijove.domain.server import JsonObject
 from perijove.ports.spawner import Address, Checkpoint, Exited, Handle, Pending, Progress, Running, Spawner, StartEvent, StartRequest
 
@@ -65,13 +66,14 @@ class Attempt:
                 event = await anext(stream, None)
                 if event is None:
                     break
-                self.events.append(event)
-                self._keep(event)
+                self.take(event)
                 if isinstance(event, Address):
                     break
         return self
 
-    def _keep(self, event: StartEvent) -> None:
+    def take(self, event: StartEvent) -> None:
+        """Keep what a database would keep of it."""
+        self.events.append(event)
         changes: dict[str, Any] = {}
         if isinstance(event, Checkpoint):
             changes["state"] = _stored(event.state)
@@ -146,6 +148,22 @@ class SpawnerConformance:
                 await stopped(spawner, attempt.handle)
                 assert await subject.living(attempt.handle.start_id) == 0, f"called off after {step} events"
             last, step = attempt.up, step + 1
+
+    async def test_an_attempt_that_was_stopped_is_not_begun_any_more_by_a_hub_that_is_late(self, subject: Subject) -> None:
+        step, last = 1, False
+        while not last:
+            async with subject.opened() as late, subject.opened() as spawner:
+                attempt = Attempt(subject.request())
+                async with asyncio.timeout(WITHIN_S), _closing(late.start(attempt.request)) as stream:
+                    for _ in range(step):
+                        attempt.take(await anext(stream))
+                    await stopped(spawner, attempt.handle)
+                    last, step = attempt.up, step + 1
+                    if not last and attempt.handle.state is not None:
+                        with contextlib.suppress(SpawnerError):
+                            while await anext(stream, None) is not None:
+                                pass
+                assert await subject.living(attempt.handle.start_id) == 0, f"stopped by another hub after {step - 1} events, and begun again"
 
     async def test_a_start_that_is_cancelled_while_it_works_can_be_stopped(self, subject: Subject) -> None:
         async with subject.opened() as spawner:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from perijove.domain.errors import SpawnerError
 from perijove.domain.server import ServerId
 
 
@@ -56,6 +57,8 @@ class World:
     scripts: dict[str, Script] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
     doubles: list[ServerId] = field(default_factory=list)
+    spent: set[str] = field(default_factory=set)
+    """Attempts (start_id) that were stopped, and so never begin again."""
     forgotten: list[str] = field(default_factory=list)
     reached: list[tuple[str, Moment]] = field(default_factory=list)
     """Full name and moment of everything that came to pass."""
@@ -69,6 +72,9 @@ class World:
         return [process for process in self.processes.values() if process.live and server_id in {None, process.server_id}]
 
     def begin(self, server_id: ServerId, start_id: str) -> Process:
+        """Raises SpawnerError for an attempt that was stopped."""
+        if start_id in self.spent:
+            raise SpawnerError("This start was called off.", "Start the server again.")
         if self.live(server_id):
             self.doubles.append(server_id)
         process = Process(server_id, start_id, f"http://127.0.0.1:{20000 + len(self.processes)}")
