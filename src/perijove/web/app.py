@@ -89,11 +89,9 @@ class App:
 
     def _outside(self, call: Call) -> Response:
         """JupyterHub sends what reaches the hub outside its prefix to the same place below it; so do we."""
-        url = call.request.url
-        base = self._surface.base_url
-        rest = url.path.removeprefix(base).lstrip("/") if url.path.startswith(base) else url.path.lstrip("/")
-        target = self._surface.prefix + rest
-        return RedirectResponse(f"{target}?{url.query}" if url.query else target, 302)
+        path, query = call.path, call.query
+        target = self._surface.prefix + path.removeprefix(self._surface.base_url).lstrip("/")
+        return RedirectResponse(f"{target}?{query}" if query else target, 302)
 
     def _no_route(self, call: Call, match: Match[Call, Response], *, api: bool) -> Response:
         if match.allowed:
@@ -108,8 +106,7 @@ class App:
         raise NotFoundError("There is nothing at this address.", "Check the address, or start from the home page.")
 
     def _to_sign_in(self, call: Call) -> Response:
-        url = call.request.url
-        return RedirectResponse(f"{self._surface.prefix}login?{_next(url.path, url.query)}", 302)
+        return RedirectResponse(f"{self._surface.prefix}login?{_next(call.path, call.query)}", 302)
 
 
 def _next(path: str, query: str) -> str:

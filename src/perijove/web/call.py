@@ -2,7 +2,7 @@
 
 from secrets import token_urlsafe
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +18,8 @@ from perijove.web.surface import Surface
 
 S = TypeVar("S", bound=Struct)
 MAX_BODY = 8 * 1024 * 1024
+_SENT = "".join(chr(code) for code in range(0x21, 0x7F))
+"""What stands in an address as it is; only what no address may contain is quoted."""
 
 
 class Call:
@@ -42,6 +44,17 @@ class Call:
         if self.identity is None:
             raise NotSignedInError("Missing or invalid credentials.", "Sign in, or send a valid token.")
         return self.identity
+
+    @property
+    def path(self) -> str:
+        """The path as the browser sent it, still quoted: file names may contain "?", "#" or "%"."""
+        raw: bytes = self.request.scope.get("raw_path") or quote(self.request.scope["path"]).encode()
+        return _ascii(raw.partition(b"?")[0])
+
+    @property
+    def query(self) -> str:
+        """The query as the browser sent it, without "?"."""
+        return _ascii(self.request.scope["query_string"])
 
     @property
     def host(self) -> str:
@@ -130,6 +143,10 @@ class Call:
             raise BadInputError(f"Bad request body: {error}.") from None
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise BadInputError("Invalid JSON in body of request") from None
+
+
+def _ascii(raw: bytes) -> str:
+    return quote(raw, safe=_SENT)
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -22,5 +22,5 @@ async def authorize_page(call: Call, grant: Authorization) -> Response:
         what=what,
         server_owner=grant.server.user_name if grant.server else "",
         scopes=[(scope, catalog.describe(scope)) for scope in grant.scopes],
-        action=str(call.request.url.path) + "?" + call.request.url.query,
+        action=f"{call.path}?{call.query}",
     )

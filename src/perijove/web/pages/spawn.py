@@ -157,9 +157,8 @@ async def at_server(call: Call) -> Response:
         hint = f"Start it at {call.surface.prefix}spawn/{path}"
         return json_response({"status": NOT_RUNNING, "message": f"{user}'s server is not running.", "hint": hint}, NOT_RUNNING)
     target = await target_of(call, "access:servers")
-    url = call.request.url
-    tail = call.request.scope["path"].removeprefix(f"{call.surface.prefix}user/")
-    following = f"{call.surface.base_url}user/{quote(tail, safe='/@~:+,;=!$&()*')}" + (f"?{url.query}" if url.query else "")
+    tail = call.path.removeprefix(f"{call.surface.prefix}user/")
+    following = f"{call.surface.base_url}user/{tail}" + (f"?{call.query}" if call.query else "")
     present = target.server
     if present is not None and present.ready:
         return _again(call, target, following)
@@ -180,8 +179,9 @@ def _again(call: Call, target: Target, following: str) -> Response:
             "Try again in a minute. If it stays so, an administrator should look at the proxy's log.",
             retry_after_s=10,
         )
-    path = following.partition("?")[0]
-    response = RedirectResponse(f"{path}?redirects={count + 1}", 302)
+    path, _, query = following.partition("?")
+    kept = [part for part in query.split("&") if part and not part.startswith("redirects=")]
+    response = RedirectResponse(f"{path}?{'&'.join([*kept, f'redirects={count + 1}'])}", 302)
     response.headers["retry-after"] = str(2**count)
     return response
 
@@ -193,8 +193,8 @@ def _wants_json(call: Call, rest: str) -> bool:
 async def user_redirect(call: Call) -> Response:
     """/hub/user-redirect/PATH: the same path in the asker's own server, started on the way if need be."""
     target = await target_of(call, "access:servers")
-    query = call.request.url.query
-    following = target.url(call) + quote(call.params["rest"], safe="/@~:%") + (f"?{query}" if query else "")
+    rest = call.path.removeprefix(f"{call.surface.prefix}user-redirect/")
+    following = target.url(call) + rest + (f"?{call.query}" if call.query else "")
     if target.server is not None and target.server.ready:
         return RedirectResponse(following, 302)
     return RedirectResponse(f"{call.surface.prefix}spawn/{target.path}?next={quote(following, safe='')}", 302)
