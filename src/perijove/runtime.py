@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +19,7 @@ import uvloop
 
 from perijove.adapters.keys import Keys, open_keys
 from perijove.adapters.probe import HttpProber
+from perijove.adapters.services import LocalServiceProcesses
 from perijove.adapters.store_sql import open_store
 from perijove.adapters.system_clock import SystemClock
 from perijove.config.listen import Listen, parse_listen
@@ -32,6 +33,8 @@ from perijove.control.gauges import watch_gauges
 from perijove.control.identity import open_identities
 from perijove.control.invitations import first_admin_link, new_admin_link
 from perijove.control.reconcile import run_reconciler
+from perijove.control.service_keeping import run_services
+from perijove.control.service_run import ManagedService
 from perijove.control.watch import Watch
 from perijove.domain.environment import HubAddresses
 from perijove.domain.errors import SettingsError
@@ -162,6 +165,11 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True) 
         spawner = await stack.enter_async_context(plugin.open(config, context("spawner")))
         door, door_config = authenticator_plugin(settings)
         authenticator = await stack.enter_async_context(door.open(door_config, context("authenticator")))
+        services = await stack.enter_async_context(
+            LocalServiceProcesses.open(
+                runtime_dir=_private(runtime / "services"), state_dir=_private(loaded.state_dir / "services"), clock=clock, environ=loaded.environ
+            )
+        )
         connect = settings.hub.connect_url or listen.url
         yield Hub(
             replica=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
@@ -189,6 +197,7 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True) 
                 for entry in settings.profiles
             ],
             catalog=catalog_of(settings),
+            service_processes=services,
         )
 
 
@@ -228,6 +237,7 @@ async def _serve_hub(loaded: Loaded) -> int:
         loop.add_signal_handler(number, stop.set)
     async with open_hub(loaded, metrics) as hub:
         tokens = {entry.name: loaded.secret(entry.api_token) for entry in loaded.settings.services if entry.api_token is not None}
+        managed = _managed(loaded, tokens)
         await declare(hub, tokens)
         async with open_identities(hub) as identities:
             surface = Surface(
@@ -246,12 +256,28 @@ async def _serve_hub(loaded: Loaded) -> int:
                     group.create_task(watch_gauges(hub, metrics), name="gauges"),
                     group.create_task(_watch_loop(metrics), name="loop"),
                     group.create_task(_announce(loaded, hub, ready), name="announce"),
+                    group.create_task(_keep_services(hub, managed, ready), name="services"),
                 ]
                 told = API + OAUTH
                 await serve(App(surface, told + openapi_routes(told, surface) + PROXIES + PAGES), listen.host, listen.port, ready, stop)
                 for task in work:
                     task.cancel()
     return stop.exit_code
+
+
+def _managed(loaded: Loaded, tokens: dict[str, str]) -> list[ManagedService]:
+    """The services that the hub runs. Raises SettingsError if a secret vanished since it was checked."""
+    return [
+        ManagedService(entry=entry, token=tokens.get(entry.name), environment={name: loaded.secret(text) for name, text in entry.environment.items()})
+        for entry in loaded.settings.services
+        if entry.command_words
+    ]
+
+
+async def _keep_services(hub: Hub, managed: Sequence[ManagedService], ready: asyncio.Event) -> None:
+    """Once the hub answers, for services ask it as soon as they are up."""
+    await ready.wait()
+    await run_services(hub, managed)
 
 
 async def _watch_loop(metrics: Metrics) -> None:

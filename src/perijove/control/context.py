@@ -13,6 +13,7 @@ from perijove.ports.clock import Clock
 from perijove.ports.observer import AuditEvent, Observer
 from perijove.ports.prober import Prober
 from perijove.ports.secrets import Secrets
+from perijove.ports.service_processes import ServiceProcesses
 from perijove.ports.spawner import Spawner
 from perijove.ports.store.store import Store
 from perijove.wire.scopes import BUILT_IN, Catalog
@@ -36,6 +37,8 @@ class Hub:
     profiles: Sequence[Profile] = ()
     catalog: Catalog = BUILT_IN
     """The scopes there are, the site's own included."""
+    service_processes: ServiceProcesses | None = None
+    """What runs managed services, where that can be done."""
 
     def moved(self, transition: Transition) -> None:
         """Tell all observers of a committed transition."""

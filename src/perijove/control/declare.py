@@ -4,16 +4,16 @@ Members and holders named in the file are added and never taken away from what w
 earlier file declared: a service or role that is no longer declared is removed.
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from urllib.parse import quote
 
 from perijove.config.settings import RoleEntry, ServiceEntry, Settings
 from perijove.control.context import Hub
+from perijove.control.service_reach import remove, set_client, set_route, set_token
+from perijove.domain.errors import SettingsError
 from perijove.domain.roles import DEFAULT_ROLES, USER_ROLE
-from perijove.domain.token import OAuthClient, Token, TokenKind, hash_secret
 from perijove.domain.user import Service
 from perijove.ports.store.access import StoredRole
-from perijove.ports.store.servers import StoredRoute
 from perijove.ports.store.store import Tx
 
 CONFIG_NOTE = "declared in the configuration"
@@ -66,40 +66,31 @@ def _groups(tx: Tx, settings: Settings, now: datetime) -> None:
 
 def _services(tx: Tx, hub: Hub, tokens: dict[str, str], now: datetime) -> None:
     declared = {entry.name: entry for entry in hub.settings.services}
-    for service in tx.services.all():
-        if service.from_config and (service.name not in declared or not declared[service.name].url):
-            tx.routes.delete(service_prefix(hub, service.name), now)
+    known = {service.name: service for service in tx.services.all()}
+    _check_runtime(declared, known.values())
+    for service in known.values():
         if service.from_config and service.name not in declared:
-            if service.oauth_client_id:
-                tx.oauth.delete_client(service.oauth_client_id, at=now)
-            tx.services.delete(service.name, now=now)
+            remove(tx, hub, service, now)
     for entry in declared.values():
         service = tx.services.put(_service(entry), now=now)
-        _token(tx, service, tokens.get(entry.name), now)
-        _reach(tx, hub, service, tokens.get(entry.name), now)
+        before = known.get(entry.name)
+        if before is not None and before.oauth_client_id and before.oauth_client_id != service.oauth_client_id:
+            tx.oauth.delete_client(before.oauth_client_id, at=now)
+        set_route(tx, hub, service, now)
+        if service.command and entry.name not in tokens:
+            continue  # it gets a token, and the client's secret, at each start (control/service_run.py), and may be running now
+        set_token(tx, service, tokens.get(entry.name), CONFIG_NOTE, now)
+        set_client(tx, hub, service, tokens.get(entry.name), now)
 
 
-def service_prefix(hub: Hub, name: str) -> str:
-    """Where a service is reached, which is also its routespec: "/services/NAME/"."""
-    return f"{hub.addresses.base_url}services/{quote(name, safe='@~')}/"
-
-
-def _reach(tx: Tx, hub: Hub, service: Service, token: str | None, now: datetime) -> None:
-    """The route to a service that has an address, and the OAuth client of one that asks who its visitors are: its secret is the
-    service's token (JupyterHub's rule)."""
-    prefix = service_prefix(hub, service.name)
-    if service.url:
-        tx.routes.set(StoredRoute(spec=prefix, target=service.url.rstrip("/"), data={"service": service.name}), now)
-    if service.oauth_client_id and token:
-        client = OAuthClient(
-            id=service.oauth_client_id,
-            description=f"Service {service.name}",
-            secret=hash_secret(token),
-            redirect_uri=service.oauth_redirect_uri or f"{prefix}oauth_callback",
-            allowed_scopes=service.oauth_client_allowed_scopes,
-            service_id=service.id,
-        )
-        tx.oauth.put_client(client)
+def _check_runtime(declared: Mapping[str, ServiceEntry], known: Iterable[Service]) -> None:
+    """Raises SettingsError: the file must not take over what was made by the API."""
+    for service in known:
+        if not service.from_config and service.name in declared:
+            raise SettingsError(
+                f"The service {service.name!r} of the configuration was made at run time, by the API, already.",
+                f"Delete that one (DELETE /hub/api/services/{service.name}) before the file declares it, or give one of them another name.",
+            )
 
 
 def _service(entry: ServiceEntry) -> Service:
@@ -115,21 +106,9 @@ def _service(entry: ServiceEntry) -> Service:
         oauth_client_id=(entry.oauth_client_id or f"service-{entry.name}") if oauth else None,
         oauth_redirect_uri=entry.oauth_redirect_uri or None,
         oauth_client_allowed_scopes=entry.oauth_client_allowed_scopes,
+        command=entry.command_words,
+        timeout_s=entry.timeout,
     )
-
-
-def _token(tx: Tx, service: Service, text: str | None, now: datetime) -> None:
-    """The service's declared token, and no older one."""
-    hashed = hash_secret(text) if text else None
-    known = tx.tokens.find(hashed) if hashed else None
-    if known is not None and known.service_id == service.id:
-        return
-    if known is not None:
-        tx.tokens.delete(known.id, at=now)
-    tx.tokens.delete_of_service(service.id, at=now)
-    if hashed is not None:
-        token = Token(id=0, kind=TokenKind.API, service_id=service.id, scopes=("inherit",), note=CONFIG_NOTE, created=now)
-        tx.tokens.add(token, hashed)
 
 
 def _roles(tx: Tx, settings: Settings, now: datetime) -> None:

@@ -53,5 +53,7 @@ class Service:
     """False: made at run time, by the API."""
     command: tuple[str, ...] = ()
     """Of a managed service: what the hub runs."""
+    pid: int = 0
+    """Of a managed service that runs. Written with its state (domain/service_life.py), not with the service."""
     timeout_s: float = 30.0
     """How long it may take to come up, and to answer when it is asked whether it is there."""

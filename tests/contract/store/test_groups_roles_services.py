@@ -1,5 +1,6 @@
 """Groups, roles and services."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -146,7 +147,9 @@ async def test_a_service_is_replaced_under_its_number_and_goes_with_its_tokens(s
 
 async def test_run_and_health_of_a_service_are_written_by_themselves_and_go_with_it(store: SqlStore, clock: FakeClock) -> None:
     now = clock.now()
-    run = ServiceRun(phase=RunPhase.WAITING, replica="a", since=now, restarts=3, exit_code=-9, problem="killed", next_start=now, last_output="bye\n")
+    run = ServiceRun(
+        phase=RunPhase.WAITING, pid=7, replica="a", since=now, restarts=3, exit_code=-9, problem="killed", next_start=now, last_output="bye\n"
+    )
     health = ServiceHealth(up=False, since=now, problem="refused")
     dash = await store.write(lambda tx: tx.services.put(Service(id=0, name="dash"), now=now))
     assert await store.read(lambda tx: (tx.service_states.get(dash.id), tx.service_states.all())) == (ServiceState(service_id=dash.id), {})
@@ -156,6 +159,8 @@ async def test_run_and_health_of_a_service_are_written_by_themselves_and_go_with
     await store.write(lambda tx: tx.service_states.ask_restart(dash.id))
     expected = ServiceState(service_id=dash.id, run=run, health=health, restarts_asked=2)
     assert await store.read(lambda tx: (tx.service_states.get(dash.id), tx.service_states.all())) == (expected, {dash.id: expected})
+    assert await store.read(lambda tx: tx.services.get("dash")) == replace(dash, pid=7)
     await store.write(lambda tx: tx.services.delete("dash", now=now))
-    await store.write(lambda tx: (tx.service_states.save_run(dash.id, run), tx.service_states.save_health(dash.id, health)))
+    await store.write(lambda tx: tx.service_states.save_run(dash.id, run))
+    await store.write(lambda tx: tx.service_states.save_health(dash.id, health))
     assert await store.read(lambda tx: tx.service_states.all()) == {}

@@ -7,7 +7,7 @@ from sqlalchemy import Select, delete, select
 
 from perijove.adapters.store_sql.link import Link, Row
 from perijove.adapters.store_sql.rows import from_json, sorted_strings, strings, to_json
-from perijove.adapters.store_sql.schema import SERVICE_ROLES, SERVICES
+from perijove.adapters.store_sql.schema import SERVICE_ROLES, SERVICE_STATES, SERVICES
 from perijove.adapters.store_sql.statement import Speech, Statement, equals
 from perijove.adapters.store_sql.tokens import SqlTokens
 from perijove.domain.change import Topic
@@ -31,11 +31,17 @@ _COLUMNS: Final = (
 
 def _select_services(speech: Speech) -> Select[Any]:
     roles = select(speech.gathered(SERVICE_ROLES.c.role)).where(SERVICE_ROLES.c.service_id == SERVICES.c.id)
-    return select(SERVICES.c.id, roles.correlate(SERVICES).scalar_subquery(), *(SERVICES.c[name] for name in _COLUMNS))
+    run = select(SERVICE_STATES.c.run).where(SERVICE_STATES.c.service_id == SERVICES.c.id)
+    return select(
+        SERVICES.c.id,
+        roles.correlate(SERVICES).scalar_subquery(),
+        run.correlate(SERVICES).scalar_subquery(),
+        *(SERVICES.c[name] for name in _COLUMNS),
+    )
 
 
 def _service(row: Row) -> Service:
-    service_id, roles, name, admin, url, info, display, no_confirm, client_id, redirect_uri, scopes, from_config, command, timeout = row
+    service_id, roles, run, name, admin, url, info, display, no_confirm, client_id, redirect_uri, scopes, from_config, command, timeout = row
     return Service(
         id=service_id,
         name=name,
@@ -51,6 +57,7 @@ def _service(row: Row) -> Service:
         from_config=bool(from_config),
         command=strings(command),
         timeout_s=timeout,
+        pid=from_json(run).get("pid", 0) if run else 0,
     )
 
 
