@@ -156,7 +156,9 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True) 
     listen = parse_listen(settings.hub.listen)
     runtime = runtime_dir(loaded)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(_store_url(loaded), pool_size=settings.store.pool_size, clock=clock, exclusive=exclusive))
+        store = await stack.enter_async_context(
+            open_store(_store_url(loaded), pool_size=settings.store.pool_size, clock=clock, exclusive=exclusive, agree=clock.agree)
+        )
 
         def context(name: str) -> PluginContext:
             return _plugin_context(loaded, name, runtime, store, clock, keys)

@@ -4,11 +4,13 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
 from perijove.adapters.store_sql import SqlStore, batch, open_store
+from perijove.adapters.system_clock import SystemClock
 from perijove.domain.change import Topic
 from perijove.ports.store.servers import StoredRoute
 from perijove.ports.store.store import DatabaseUnavailableError, Tx
@@ -150,3 +152,18 @@ async def test_a_connection_cut_in_the_middle_is_made_good(
     assert runs == 2
     counts = [await store.read(lambda tx: (tx.users.count(), tx.groups.page(0, 1).total)) for store in replicas]
     assert counts == [(1, 1)] * 3
+
+
+async def test_a_hub_whose_machine_has_the_wrong_time_goes_by_the_database_s(postgres: PostgresServer, database: str) -> None:
+    clock, told = SystemClock(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def agree(moment: datetime) -> None:
+        clock.agree(moment)
+        loop.call_soon_threadsafe(told.set)
+
+    clock.agree(datetime.now(UTC) - timedelta(hours=1))
+    async with open_store(postgres.url(database), pool_size=2, clock=clock, agree=agree):
+        await asyncio.wait_for(told.wait(), 10)
+        ((seconds,),) = postgres.execute("SELECT extract(epoch FROM clock_timestamp())::float8", database)
+        assert abs(clock.now().timestamp() - seconds) < 5

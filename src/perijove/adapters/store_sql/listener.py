@@ -6,6 +6,8 @@ import threading
 from asyncio import AbstractEventLoop, to_thread
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
+from time import monotonic
 from typing import Any, Final
 
 import psycopg
@@ -13,26 +15,39 @@ import psycopg
 from perijove.adapters.store_sql.link import TransactionLostError
 from perijove.adapters.store_sql.notices import SqlNotices
 from perijove.adapters.store_sql.postgres_link import PostgresLink
+from perijove.adapters.store_sql.shared_time import database_time
 from perijove.domain.change import Notice, Topic
 
 _POLL_S: Final = 3.0
 """How often the table is read without being woken."""
+_AGREE_S: Final = 10.0
+"""How often the time is compared."""
 _PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0)
 _PAGE: Final = 1000
 _TOPICS: Final = tuple(Topic)
 
 
 class Listener:
-    """`told` and `lost` are called on the event loop: with new notices; when some were trimmed before they were read."""
+    """`told` and `lost` are called on the event loop: with new notices; when some were trimmed before they were read. `agree` is
+    called in the listener's thread, with the database's time."""
 
     def __init__(
-        self, link: PostgresLink, after: int, *, loop: AbstractEventLoop, told: Callable[[Sequence[Notice]], None], lost: Callable[[int], None]
+        self,
+        link: PostgresLink,
+        after: int,
+        *,
+        loop: AbstractEventLoop,
+        told: Callable[[Sequence[Notice]], None],
+        lost: Callable[[int], None],
+        agree: Callable[[datetime], None],
     ) -> None:
         self._link = link
         self._position = after
         self._loop = loop
         self._told = told
         self._lost = lost
+        self._agree = agree
+        self._agreed = monotonic()
         self._woken = False
         self._listening: psycopg.Connection[Any] | None = None
         self._closing = threading.Event()
@@ -55,6 +70,9 @@ class Listener:
                 self._woken = False
                 while self._read():
                     failures = 0
+                if monotonic() - self._agreed > _AGREE_S:
+                    self._agree(database_time(self._listen()))
+                    self._agreed = monotonic()
                 if not self._woken:
                     readiness.select([self._listen().fileno(), self._wake_reader], [], [], _POLL_S)
                 failures = 0

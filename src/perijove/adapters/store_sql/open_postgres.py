@@ -1,8 +1,9 @@
 """A store in PostgreSQL, shared by any number of hubs."""
 
 from asyncio import get_running_loop, to_thread
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from time import monotonic, sleep
 from typing import Final
 
@@ -16,7 +17,8 @@ from perijove.adapters.store_sql.beginnings import beginnings
 from perijove.adapters.store_sql.followers import Followers
 from perijove.adapters.store_sql.lanes import Lane
 from perijove.adapters.store_sql.listener import Listener
-from perijove.adapters.store_sql.postgres_link import PostgresLink
+from perijove.adapters.store_sql.postgres_link import PostgresLink, connect
+from perijove.adapters.store_sql.shared_time import database_time
 from perijove.adapters.store_sql.store import SqlStore
 from perijove.domain.change import Notice, Topic
 from perijove.domain.errors import SettingsError
@@ -29,11 +31,16 @@ _MIGRATING: Final = 1886546537
 _START_PATIENCE_S: Final = 10.0
 
 
+def _ignore(_: datetime) -> None:
+    """The clock goes its own way."""
+
+
 @asynccontextmanager
-async def open_postgres(url: URL, clock: Clock, *, pool_size: int) -> AsyncIterator[SqlStore]:
-    """Raises SettingsError, DatabaseUnavailableError."""
+async def open_postgres(url: URL, clock: Clock, *, pool_size: int, agree: Callable[[datetime], None] = _ignore) -> AsyncIterator[SqlStore]:
+    """`agree` is told the database's time, before anything else and ever again. Raises SettingsError, DatabaseUnavailableError."""
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     await to_thread(_bring_up_to_date, conninfo)
+    agree(await to_thread(_time, conninfo))
     loop = get_running_loop()
     number = max(1, pool_size // 2)
     writers = [PostgresLink(conninfo, clock, writable=True) for _ in range(number)]
@@ -51,9 +58,17 @@ async def open_postgres(url: URL, clock: Clock, *, pool_size: int) -> AsyncItera
         stack.callback(followers.end)
         writes = Lane("write", writers, limit=_AT_ONCE, loop=loop)
         stack.push_async_callback(writes.close)
-        listener = Listener(listening, last, loop=loop, told=followers.tell, lost=followers.reset)
+        listener = Listener(listening, last, loop=loop, told=followers.tell, lost=followers.reset, agree=agree)
         stack.push_async_callback(listener.close)
         yield SqlStore(reads, writes, followers, epoch=epoch, shared=True)
+
+
+def _time(conninfo: str) -> datetime:
+    try:
+        with connect(conninfo) as connection:
+            return database_time(connection)
+    except psycopg.Error as error:
+        raise DatabaseUnavailableError(f"The database does not answer: {_line(error)}.", "Look whether it runs.") from None
 
 
 def _bring_up_to_date(conninfo: str) -> None:

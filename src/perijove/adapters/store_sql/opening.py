@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from importlib import import_module
 
 from sqlalchemy import URL, make_url
@@ -16,17 +17,21 @@ _FORMS = "Write sqlite:///path or postgresql://user:password@host/name."
 
 
 @asynccontextmanager
-async def open_store(url: str, *, pool_size: int, clock: Clock, exclusive: bool = True) -> AsyncIterator[SqlStore]:
+async def open_store(
+    url: str, *, pool_size: int, clock: Clock, exclusive: bool = True, agree: Callable[[datetime], None] | None = None
+) -> AsyncIterator[SqlStore]:
     """Migrate the database at `url` (sqlite:///path or postgresql://user:password@host/name), and open it.
 
     `pool_size`: connections to PostgreSQL (one more listens). `exclusive`: refuse if another hub has this SQLite file, and
-    keep others out; a command that works beside a hub says False. Raises SettingsError, DatabaseUnavailableError.
+    keep others out; a command that works beside a hub says False. `agree` is told the time that all who share the database
+    should go by, from any thread. Raises SettingsError, DatabaseUnavailableError.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         opened: AbstractAsyncContextManager[SqlStore] = open_sqlite(parsed, clock, exclusive=exclusive)
     else:
-        opened = _postgres()(parsed, clock, pool_size=pool_size)
+        more = {} if agree is None else {"agree": agree}
+        opened = _postgres()(parsed, clock, pool_size=pool_size, **more)
     async with opened as store:
         yield store
 
