@@ -5,6 +5,7 @@ import contextlib
 import logging
 import random  # noqa: TID251 - spreads load, guards nothing
 import ssl
+import time
 from collections.abc import AsyncIterable, Callable
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -12,7 +13,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from perijove.proxy.hubclient import HubAnswerError, HubClient
-from perijove.proxy.routebook import RouteBook
+from perijove.proxy.routebook import RouteBook, iso
 from perijove.proxy.settings import ProxySettings
 from perijove.proxy.stats import Stats
 from perijove.proxy.table import Entry
@@ -151,7 +152,7 @@ class Feed:
                 self._asked = False
                 due = now() + self._settings.report_interval_s
                 activity, news = await self._book.activity()
-            report = Report(epoch=self._book.epoch, revision=self._book.revision, activity=activity)
+            report = self._report_of(activity)
             try:
                 status, _ = await client.request("POST", self._report_path, msgspec.json.encode(report))
             except (OSError, EOFError, HubAnswerError) as error:
@@ -165,10 +166,13 @@ class Feed:
             self._stats.feed_reports += 1
             self._book.reported(news)
 
+    def _report_of(self, activity: dict[str, str], *, leaving: bool = False) -> Report:
+        return Report(epoch=self._book.epoch, revision=self._book.revision, activity=activity, now=iso(time.time()), leaving=leaving)  # noqa: TID251 - the proxy has no Clock port
+
     async def leave(self) -> None:
         """Tell a hub that this worker ends, and what it has not yet told of activity. Call it when `run` has ended."""
         activity, _ = await self._book.activity()
-        report = msgspec.json.encode(Report(epoch=self._book.epoch, revision=self._book.revision, activity=activity, leaving=True))
+        report = msgspec.json.encode(self._report_of(activity, leaving=True))
         for url in self._sources if self._book.epoch else ():
             client = HubClient(url, self._settings.token, self._tls, timeout_s=_LEAVE_S)
             try:

@@ -84,7 +84,7 @@ class RouteBook:
     async def activity(self) -> tuple[dict[str, str], list[tuple[Entry[Origin], float]]]:
         """When routes were last used, as far as it was not reported; give the second part to `reported` when it has arrived."""
         news = [(entry, entry.last) async for entry in in_turns(self.table) if entry.last > entry.reported]
-        return {entry.route.spec: _iso(last) for entry, last in news}, news
+        return {entry.route.spec: iso(last) for entry, last in news}, news
 
     def reported(self, news: list[tuple[Entry[Origin], float]]) -> None:
         for entry, last in news:
@@ -117,5 +117,6 @@ class RouteBook:
             self._upstreams.forget(gone.place)
 
 
-def _iso(moment: float) -> str:
+def iso(moment: float) -> str:
+    """Seconds since the epoch as ISO 8601, UTC."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

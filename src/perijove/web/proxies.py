@@ -5,7 +5,7 @@ Reached only with the proxies' shared secret, and never through the public door 
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
@@ -97,7 +97,8 @@ async def report(call: Call) -> Response:
                 tx.proxies.report(proxy_id, body.revision, now)
 
         await hub.store.write(seen)
-    activity = {spec: min(_moment(text), now) for spec, text in body.activity.items()}
+    ahead = _moment(body.now) - now if body.now else timedelta(0)
+    activity = {spec: min(_moment(text) - ahead, now) for spec, text in body.activity.items()}
     if activity:
         await report_route_activity(hub, activity)
     return Response(status_code=204)

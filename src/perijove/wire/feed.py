@@ -64,6 +64,8 @@ class Report(Struct, frozen=True):
     epoch: str
     revision: int
     activity: dict[str, str] = field(default_factory=dict)
-    """Route spec -> ISO 8601 time in UTC."""
+    """Route spec -> ISO 8601 time in UTC, by the proxy's clock."""
+    now: str = ""
+    """The time by the proxy's clock when this is sent, for it may be wrong; empty: it is not."""
     leaving: bool = False
     """The proxy ends: nobody need wait for it to apply more."""
