@@ -33,6 +33,7 @@ from perijove.control.gauges import watch_gauges
 from perijove.control.identity import open_identities
 from perijove.control.invitations import first_admin_link, new_admin_link
 from perijove.control.reconcile import run_reconciler
+from perijove.control.service_gauges import watch_service_gauges
 from perijove.control.service_keeping import run_services
 from perijove.control.service_run import ManagedService
 from perijove.control.watch import Watch
@@ -256,6 +257,7 @@ async def _serve_hub(loaded: Loaded) -> int:
                 work = [
                     group.create_task(run_reconciler(hub), name="reconciler"),
                     group.create_task(watch_gauges(hub, metrics), name="gauges"),
+                    group.create_task(watch_service_gauges(hub, metrics), name="service gauges"),
                     group.create_task(_watch_loop(metrics), name="loop"),
                     group.create_task(_announce(loaded, hub, ready), name="announce"),
                     group.create_task(_keep_services(hub, managed, ready), name="services"),

@@ -74,6 +74,14 @@ class ConflictError(PerijoveError):
     blame = Blame.PERSON
 
 
+class NotModifiableError(PerijoveError):
+    """It is in the configuration file, and the API must not change it."""
+
+    code = "not-modifiable"
+    status = 405
+    blame = Blame.ADMINISTRATOR
+
+
 class TooManyAttemptsError(PerijoveError):
     """Throttled; `retry_after_s` says for how long."""
 

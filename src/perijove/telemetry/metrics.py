@@ -1,7 +1,7 @@
 """Prometheus metrics, under JupyterHub's names where the meaning is the same, so that its dashboards and alerts go on working."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -53,6 +53,10 @@ class Metrics:
         )
         self.transitions = Counter(f"{prefix}server_transitions_total", "Moves of servers, by phase reached", ["phase"], registry=registry)
         self.audit_events = Counter(f"{prefix}audit_events_total", "Audit events, by action and outcome", ["action", "outcome"], registry=registry)
+        self.service_up = Gauge(f"{prefix}service_up", "Whether a service answers at its url, or its process runs", ["service"], registry=registry)
+        self.service_restarts = Gauge(
+            f"{prefix}service_restarts", "Restarts of a managed service since the hub's start", ["service"], registry=registry
+        )
         self._request_children: dict[tuple[str, str, int], Histogram] = {}
         self._asked_to_stop: dict[int, float] = {}
 
@@ -89,6 +93,15 @@ class Metrics:
         self.total_users.set(users)
         for period, count in active.items():
             self.active_users.labels(period).set(count)
+
+    def services(self, up: Mapping[str, bool], restarts: Mapping[str, int]) -> None:
+        """How services are now, all of them."""
+        self.service_up.clear()
+        self.service_restarts.clear()
+        for name, there in up.items():
+            self.service_up.labels(name).set(there)
+        for name, count in restarts.items():
+            self.service_restarts.labels(name).set(count)
 
     def render(self) -> bytes:
         """The text exposition format."""

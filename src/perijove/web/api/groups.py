@@ -1,22 +1,21 @@
-"""Groups and services."""
+"""Groups."""
 
 from typing import Any
 
 from msgspec import Struct, field
 from starlette.responses import Response
 
-from perijove.control.groups import add_groups, change_members, delete_group, find_service, get_group, list_groups, list_services, set_properties
-from perijove.domain.access import group_resource, may_list, service_resource
-from perijove.domain.errors import BadInputError, NotFoundError
-from perijove.web.api.models import GroupModel, Problem, ServiceModel
+from perijove.control.groups import add_groups, change_members, delete_group, get_group, list_groups, set_properties
+from perijove.domain.access import group_resource, may_list
+from perijove.domain.errors import BadInputError
+from perijove.web.api.models import GroupModel, Problem
 from perijove.web.api.paging import PAGING, listed, paged, window
-from perijove.web.api.shown import group_model, service_model
+from perijove.web.api.shown import group_model
 from perijove.web.call import Call, json_response
 from perijove.web.described import body, gives
 from perijove.web.router import Access, Route
 
 READ_GROUP = ("read:groups", "read:groups:name", "read:roles:groups")
-READ_SERVICE = ("read:services", "read:services:name", "read:roles:services")
 
 
 class NewGroups(Struct, forbid_unknown_fields=True):
@@ -97,24 +96,6 @@ async def put_properties(call: Call) -> Response:
     return json_response(group_model(await set_properties(call.surface.hub, name, properties, actor=call.actor), call.who.scopes))
 
 
-async def get_services(call: Call) -> Response:
-    verdict, reach = may_list(call.who, "list:services", ("service",))
-    verdict.enforce()
-    services = await list_services(call.surface.hub)
-    return json_response(
-        {service.name: service_model(service, call.surface, call.who.scopes) for service in services if reach.all or service.name in reach.services}
-    )
-
-
-async def get_one_service(call: Call) -> Response:
-    name = call.params["service"]
-    call.require(READ_SERVICE, service_resource(name))
-    service = await find_service(call.surface.hub, name)
-    if service is None:
-        raise NotFoundError("No access to resources or resources not found", f"There is no service {name!r}.")
-    return json_response(service_model(service, call.surface, call.who.scopes))
-
-
 _GROUP = "/api/groups/{group}"
 _ADMIN = ("admin:groups",)
 _EXISTS = gives(409, Problem, meaning="There is such a group already.")
@@ -189,23 +170,5 @@ ROUTES: tuple[Route[Call, Response], ...] = (
         scopes=("groups",),
         takes=body(dict[str, Any]),
         gives=_THE_GROUP,
-    ),
-    Route(
-        method="GET",
-        path="/api/services",
-        handler=get_services,
-        access=Access.API,
-        summary="List services",
-        scopes=("list:services",),
-        gives=(gives(200, dict[str, ServiceModel]),),
-    ),
-    Route(
-        method="GET",
-        path="/api/services/{service}",
-        handler=get_one_service,
-        access=Access.API,
-        summary="One service",
-        scopes=READ_SERVICE,
-        gives=(gives(200, ServiceModel),),
     ),
 )

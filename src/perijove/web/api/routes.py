@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from perijove.web.api import explain, groups, hub, info, servers, shared, shares, tokens, users
+from perijove.web.api import explain, groups, hub, info, servers, services, shared, shares, tokens, users
 from perijove.web.call import Call
 from perijove.web.router import Route
 
@@ -13,6 +13,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
     *servers.ROUTES,
     *tokens.ROUTES,
     *groups.ROUTES,
+    *services.ROUTES,
     *shares.ROUTES,
     *shared.ROUTES,
     *explain.ROUTES,
