@@ -19,6 +19,8 @@ async def report_user_activity(hub: Hub, name: str, at: datetime | None, servers
             if server is None:
                 if tx.users.get(name) is None:
                     raise NotFoundError("No access to resources or resources not found")
+                if not server_name:  # everybody has a default server, only that this one was never started
+                    continue
                 raise BadInputError(f"No such server '{server_name}' for user {name}")
             seen[server.id] = moment
         if seen:

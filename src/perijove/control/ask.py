@@ -10,7 +10,7 @@ from perijove.control.choosing import options_for_start
 from perijove.control.context import Hub
 from perijove.control.effects import move, tell
 from perijove.control.lease import has_work, lease_for_wish, nudge
-from perijove.control.naming import MISSING, checked_display_name, checked_server_name
+from perijove.control.naming import MISSING, checked_display_name, checked_server_name, unstarted
 from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError
 from perijove.domain.lifecycle import Event, Transition, step
 from perijove.domain.server import Desired, JsonObject, Phase, Server
@@ -68,6 +68,8 @@ async def _ask_end(hub: Hub, user: str, name: str, desired: Desired, *, actor: s
 
     def write(tx: Tx) -> tuple[Server, list[Transition], bool]:
         server = tx.servers.find(user, name)
+        if server is None and not name and (owner := tx.users.get(user)) is not None:
+            return unstarted(owner), [], False
         if server is None:
             raise NotFoundError(MISSING, f"{user} has no server {name!r}.")
         wish = None if start_id is not None and server.start_id != start_id else wish_to_end(server, desired)

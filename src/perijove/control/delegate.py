@@ -13,8 +13,8 @@ from perijove.ports.store.store import Tx
 from perijove.wire.scopes import Owner, ScopeError
 
 
-async def grantable(hub: Hub, name: str, asker: Identity, *, scopes: Sequence[str] | None, roles: Sequence[str]) -> tuple[str, ...]:
-    """The scopes of a new token of user `name`, as written: those asked for (or those of the roles named; neither: the role "token").
+async def grantable(hub: Hub, name: str, asker: Identity, *, scopes: Sequence[str] | None, roles: Sequence[str] | None) -> tuple[str, ...]:
+    """The scopes of a new token of user `name`, as written: those asked for (or those of the roles named; None of both: the role "token").
 
     Raises BadInputError if they do not exist or are more than the user holds, NotFoundError, ForbiddenError if a token of the
     asker's own would get more than the token it is made with.
@@ -27,7 +27,7 @@ async def grantable(hub: Hub, name: str, asker: Identity, *, scopes: Sequence[st
             raise NotFoundError("No access to resources or resources not found")
         known = roles_in_force(tx)
         try:
-            texts = tuple(scopes) if scopes is not None else tuple(scopes_of_roles(roles or (TOKEN_ROLE,), known))
+            texts = tuple(scopes) if scopes is not None else tuple(scopes_of_roles((TOKEN_ROLE,) if roles is None else roles, known))
         except KeyError as error:
             raise BadInputError(f"There is no role {error.args[0]!r}.") from None
         try:

@@ -9,6 +9,7 @@ from perijove.domain.page import Page
 from perijove.domain.user import Group, Service
 from perijove.ports.observer import AuditEvent
 from perijove.ports.store.store import Tx
+from perijove.wire.names import BadNameError, parse_user_name
 
 T = TypeVar("T")
 MISSING = "No access to resources or resources not found"
@@ -20,6 +21,10 @@ async def get_group(hub: Hub, name: str) -> Group:
     if group is None:
         raise NotFoundError(MISSING, f"There is no group {name!r}.")
     return group
+
+
+async def group_exists(hub: Hub, name: str) -> bool:
+    return await hub.store.read(lambda tx: tx.groups.get(name)) is not None
 
 
 async def list_groups(hub: Hub, offset: int, limit: int, names: frozenset[str] | None) -> Page[Group]:
@@ -61,7 +66,7 @@ async def change_members(hub: Hub, name: str, users: Sequence[str], *, add: bool
         if add:
             _add_users(tx, hub, name, users)
         else:
-            tx.groups.remove_users(name, users, now=hub.clock.now())
+            tx.groups.remove_users(name, _existing(tx, users), now=hub.clock.now())
         return _need(tx, name)
 
     return await _change(hub, change, "group.members", name, actor, {"added" if add else "removed": list(users)})
@@ -94,11 +99,22 @@ def _need(tx: Tx, name: str) -> Group:
 
 
 def _add_users(tx: Tx, hub: Hub, group: str, users: Sequence[str]) -> None:
-    for user in users:
-        if tx.users.get(user) is None:
-            raise BadInputError(f"No such user: {user}")
     if users:
-        tx.groups.add_users(group, users, now=hub.clock.now())
+        tx.groups.add_users(group, _existing(tx, users), now=hub.clock.now())
+
+
+def _existing(tx: Tx, users: Sequence[str]) -> list[str]:
+    """The names as recorded, which may be written otherwise than as people sign in ("Ada" for "ada"). Raises BadInputError."""
+    found = []
+    for user in users:
+        try:
+            name = parse_user_name(user)
+        except BadNameError:
+            raise BadInputError(f"No such user: {user}") from None
+        if tx.users.get(name) is None:
+            raise BadInputError(f"No such user: {user}")
+        found.append(name)
+    return found
 
 
 async def _change(hub: Hub, change: Callable[[Tx], T], action: str, target: str, actor: str, detail: Mapping[str, Any] | None = None) -> T:

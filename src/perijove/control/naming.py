@@ -8,7 +8,8 @@ from typing import Any
 from perijove.control.choosing import checked_options
 from perijove.control.context import Hub
 from perijove.domain.errors import BadInputError, ConflictError, NotFoundError
-from perijove.domain.server import Server
+from perijove.domain.server import Server, ServerId
+from perijove.domain.user import User
 from perijove.ports.observer import AuditEvent
 from perijove.ports.store.store import Tx
 from perijove.wire.names import BadNameError, ServerName, parse_server_name
@@ -41,18 +42,30 @@ async def find_server(hub: Hub, user: str, name: str) -> Server | None:
 
 
 async def get_server(hub: Hub, user: str, name: str) -> Server:
-    """Raises NotFoundError."""
-    server = await find_server(hub, user, name)
+    """Everybody has a default server, which is stopped until it is started for the first time. Raises NotFoundError."""
+
+    def query(tx: Tx) -> Server | None:
+        server = tx.servers.find(user, name)
+        owner = None if server is not None or name else tx.users.get(user)
+        return server if owner is None else unstarted(owner)
+
+    server = await hub.store.read(query)
     if server is None:
-        raise NotFoundError(MISSING, f"{user} has no server {name!r}." if name else f"{user} has no server yet.")
+        raise NotFoundError(MISSING, f"{user} has no server {name!r}." if name else f"There is no user {user!r}.")
     return server
 
 
+def unstarted(owner: User) -> Server:
+    """The default server of somebody who never started it; it has no row yet."""
+    return Server(id=ServerId(0), user_id=owner.id, user_name=owner.name, name=ServerName(""))
+
+
 async def create_server(hub: Hub, user: str, name: str, *, display_name: str | None, options: Mapping[str, Any] | None, actor: str) -> Server:
-    """A named server that is stopped. Raises BadInputError (also for the default server), ConflictError, NotFoundError."""
+    """A named server that is stopped. Raises BadInputError, ConflictError (also for the default server), NotFoundError."""
     parsed = checked_server_name(hub, name)
     if not parsed:
-        raise BadInputError("The default server is there already; name the server to create.")
+        await get_server(hub, user, "")
+        raise ConflictError("The default server is there already.", "Name the server to create.")
     shown = checked_display_name(display_name) if display_name else ""
     checked = await checked_options(hub, user, options or {})
     now = hub.clock.now()
@@ -89,12 +102,14 @@ async def change_server(hub: Hub, user: str, name: str, change: ServerChange, *,
     new_name = checked_server_name(hub, change.name) if change.name is not None else None
     if new_name == "" or (new_name is not None and not name):
         raise BadInputError("The default server cannot be renamed.")
-    shown = checked_display_name(change.display_name) if change.display_name is not None else None
+    shown = checked_display_name(change.display_name) if change.display_name else change.display_name
     options = None if change.options is None else await checked_options(hub, user, change.options)
     event = AuditEvent(action="server.changed", at=hub.clock.now(), actor=actor, target=f"{user}/{name}")
 
     def write(tx: Tx) -> Server:
         server = tx.servers.find(user, name)
+        if server is None and not name and (owner := tx.users.get(user)) is not None:
+            server = tx.servers.add(owner.id, ServerName(""), now=hub.clock.now())
         if server is None:
             raise NotFoundError(MISSING)
         if not server.stopped:

@@ -1,6 +1,7 @@
 """WAITING, ROUTING and UNKNOWN: does it answer, do the proxies know, and is it there at all?"""
 
 from asyncio import Future
+from datetime import datetime
 
 from perijove.control.effects import add_route, prefix_of
 from perijove.control.hold import Hold
@@ -65,7 +66,7 @@ async def _answered(hold: Hold, server: Server, address: str, version: str | Non
         opened = hold.moved(tx, server, Event.ANSWERED, now, version=version, address=address)
         if live_proxies(tx, now):
             return [opened], add_route(tx, hub, opened.after, now)
-        return [opened, hold.moved(tx, opened.after, Event.ROUTED, now, ready_at=server.ready_at or now)], 0
+        return [opened, hold.moved(tx, opened.after, Event.ROUTED, now, ready_at=server.ready_at or now, last_activity=_seen(server, now))], 0
 
     moves, hold.route_revision = await hub.store.write(write)
     return hold.has_moved(moves)
@@ -78,7 +79,13 @@ async def route(hold: Hold, server: Server) -> Server:
     async with hold.waiting():
         await hold.routes.known_by_all(revision)
     hold.route_revision = 0
-    return await hold.move(server, Event.ROUTED, ready_at=server.ready_at or hub.clock.now())
+    now = hub.clock.now()
+    return await hold.move(server, Event.ROUTED, ready_at=server.ready_at or now, last_activity=_seen(server, now))
+
+
+def _seen(server: Server, now: datetime) -> datetime:
+    """Becoming ready counts as activity of this attempt; what a proxy or the server reported since is later."""
+    return max(server.last_activity or now, server.ready_at or now)
 
 
 async def find(hold: Hold, server: Server) -> Server:

@@ -41,8 +41,9 @@ async def begin(hub: Hub, request: SignInRequest) -> Form | Redirect:
     return await consult(hub, hub.authenticator.begin(request))
 
 
-async def finish(hub: Hub, credentials: Credentials, *, user_agent: str = "", replaces: str | None = None) -> SignedIn:
-    """Sign a person in. `replaces` is the sign-in cookie that the browser had before, whose session ends.
+async def finish(hub: Hub, credentials: Credentials, *, user_agent: str = "", replaces: str | None = None, newcomers: bool = True) -> SignedIn:
+    """Sign a person in. `replaces` is the sign-in cookie that the browser had before, whose session ends. `newcomers` False: only
+    somebody who has an account here.
 
     Raises TooManyAttemptsError, ForbiddenError (wrong, or not allowed), AuthenticatorUnavailableError.
     """
@@ -62,7 +63,7 @@ async def finish(hub: Hub, credentials: Credentials, *, user_agent: str = "", re
     if claims is None:
         await _refuse(hub, typed, address, "wrong credentials")
         raise ForbiddenError("The user name or password is wrong." if "password" in credentials.fields else "The sign-in was not accepted.")
-    return await _admit(hub, claims, keys, address=address, user_agent=user_agent, replaces=replaces)
+    return await _admit(hub, claims, keys, address=address, user_agent=user_agent, replaces=replaces, newcomers=newcomers)
 
 
 def open_session(tx: Tx, hub: Hub, user: User, issuer: str, subject: str, now: datetime, *, address: str, user_agent: str) -> SignedIn:
@@ -94,7 +95,7 @@ class _Refused:
     event: AuditEvent
 
 
-async def _admit(hub: Hub, claims: Claims, keys: Sequence[str], *, address: str, user_agent: str, replaces: str | None) -> SignedIn:
+async def _admit(hub: Hub, claims: Claims, keys: Sequence[str], *, address: str, user_agent: str, replaces: str | None, newcomers: bool) -> SignedIn:
     now = hub.clock.now()
     try:
         proposed = parse_user_name(claims.username)
@@ -124,6 +125,8 @@ async def _admit(hub: Hub, claims: Claims, keys: Sequence[str], *, address: str,
         verdict = admittance(claims, name, access_rules(hub), exists=user is not None, blocked=blocked, recorded_groups=groups)
         if not verdict.allowed:
             return _refused(tx, now, name, address, verdict.reason, "Your account is not allowed to use this hub.")
+        if user is None and not newcomers:
+            return _refused(tx, now, name, address, "no account yet", "You have no account here yet: sign in with a browser first.")
         if user is None:
             user = tx.users.add(name, admin=bool(verdict.admin), now=now)
         if not linked:

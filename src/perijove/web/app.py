@@ -71,7 +71,7 @@ class App:
             if not inside:
                 return self._outside(call)
             if match.route is None:
-                return self._no_route(call, match, api=api)
+                return self._no_route(call, match)
             await identify(call, match.route.access)
             return await match.route.handler(call)
         except NotSignedInError as error:
@@ -93,7 +93,7 @@ class App:
         target = self._surface.prefix + path.removeprefix(self._surface.base_url).lstrip("/")
         return RedirectResponse(f"{target}?{query}" if query else target, 302)
 
-    def _no_route(self, call: Call, match: Match[Call, Response], *, api: bool) -> Response:
+    def _no_route(self, call: Call, match: Match[Call, Response]) -> Response:
         if match.allowed:
             methods = ", ".join(sorted({*match.allowed, "OPTIONS"}))
             if call.request.method == "OPTIONS":
@@ -101,8 +101,6 @@ class App:
             response = api_failure(405, f"{call.request.method} is not possible here; this address takes {methods}.")
             response.headers["allow"] = methods
             return response
-        if api and call.request.method == "OPTIONS":
-            return Response(status_code=200)
         raise NotFoundError("There is nothing at this address.", "Check the address, or start from the home page.")
 
     def _to_sign_in(self, call: Call) -> Response:

@@ -36,7 +36,7 @@ class Call:
         self.session: Session | None = None
         self.cookie: str | None = None
         self.visit: str = ""
-        self._form: dict[str, str] | None = None
+        self._form: list[tuple[str, str]] | None = None
 
     @property
     def who(self) -> Identity:
@@ -113,13 +113,20 @@ class Call:
 
     async def form(self) -> dict[str, str]:
         """A posted form's fields, the last of each name. Raises BadInputError."""
+        return dict(await self._pairs())
+
+    async def form_values(self, name: str) -> tuple[str, ...]:
+        """All values of a field that may come several times. Raises BadInputError."""
+        return tuple(value for found, value in await self._pairs() if found == name)
+
+    async def _pairs(self) -> list[tuple[str, str]]:
         if self._form is None:
             kind = self.request.headers.get("content-type", "").partition(";")[0].strip()
             if kind not in {"application/x-www-form-urlencoded", ""}:
                 raise BadInputError(f"A form must be sent as application/x-www-form-urlencoded, not {kind}.")
             try:
                 text = (await self.body()).decode()
-                self._form = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=1000))
+                self._form = parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
             except ValueError:
                 raise BadInputError("The form cannot be read.") from None
         return self._form
@@ -134,15 +141,22 @@ class Call:
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise BadInputError("Invalid JSON in body of request") from None
 
-    async def json_as(self, kind: type[S]) -> S:
-        """The body as a struct (an empty body counts as {}). Raises BadInputError that says which key is wrong."""
+    async def json_as(self, kind: type[S], *, required: bool = False) -> S:
+        """The body as a struct (an empty body counts as {} unless it is `required`). Raises BadInputError that says which key is wrong."""
         raw = await self.body()
-        try:
-            return msgspec.json.decode(raw or b"{}", type=kind)
-        except msgspec.ValidationError as error:
-            raise BadInputError(f"Bad request body: {error}.") from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise BadInputError("Invalid JSON in body of request") from None
+        if required and not raw:
+            raise BadInputError("The request needs a body: a JSON object.")
+        return decoded_as(kind, raw)
+
+
+def decoded_as(kind: type[S], raw: bytes) -> S:
+    """A body's JSON as a struct. Raises BadInputError that says which key is wrong."""
+    try:
+        return msgspec.json.decode(raw or b"{}", type=kind)
+    except msgspec.ValidationError as error:
+        raise BadInputError(f"Bad request body: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadInputError("Invalid JSON in body of request") from None
 
 
 def _ascii(raw: bytes) -> str:

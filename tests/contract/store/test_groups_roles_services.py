@@ -36,10 +36,10 @@ async def test_a_group_has_members_properties_and_roles(store: SqlStore, clock: 
     group = Group(name="a", properties={"quota": {"gpu": 2}}, roles=("reader",), users=("ann", "bob"))
     assert await store.read(lambda tx: tx.groups.get("a")) == group
     page = await store.read(lambda tx: tx.groups.page(0, 2))
-    assert [found.name for found in page.items] == ["a", "m"]
+    assert [found.name for found in page.items] == ["z", "a"], "in the order they were made in"
     assert page.total == 3
     page = await store.read(lambda tx: tx.groups.page(0, 10, names=frozenset({"z", "a", "q"})))
-    assert (page.items[0], page.items[1].name, page.total) == (group, "z", 2)
+    assert (page.items[0].name, page.items[1], page.total) == ("z", group, 2)
     with pytest.raises(ConflictError):
         await store.write(lambda tx: tx.groups.add("a", now=now))
     with pytest.raises(NotFoundError):

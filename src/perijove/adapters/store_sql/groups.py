@@ -49,13 +49,13 @@ _LEAVE = Statement(
     )
 )
 _SET_PROPERTIES = Statement(update(GROUPS).where(equals(GROUPS.c.name, "key")).values(properties=bindparam("properties")))
-_PAGE = Statement(lambda speech: _select_groups(speech).order_by(GROUPS.c.name).limit(bindparam("size")).offset(bindparam("skip")))
+_PAGE = Statement(lambda speech: _select_groups(speech).order_by(GROUPS.c.id).limit(bindparam("size")).offset(bindparam("skip")))
 _COUNT = Statement(select(func.count()).select_from(GROUPS))
 _PAGE_OF = Statement(
     lambda speech: (
         _select_groups(speech)
         .where(GROUPS.c.name.in_(speech.listed("names", Text())))
-        .order_by(GROUPS.c.name)
+        .order_by(GROUPS.c.id)
         .limit(bindparam("size"))
         .offset(bindparam("skip"))
     )

@@ -90,7 +90,9 @@ async def me(call: Call) -> Response:
         model = service_model(service, surface, scopes)
     kind = SelfUser if who.kind == "user" else SelfService
     token_id = None if who.token_id is None else f"a{who.token_id}"
-    known = kind(**msgspec.structs.asdict(model), token_id=token_id, session_id=who.session_id, scopes=who.scopes.sorted_names())
+    known = kind(
+        **msgspec.structs.asdict(model), token_id=token_id, session_id=None if token_id is None else who.session_id, scopes=who.scopes.sorted_names()
+    )
     body = msgspec.json.encode(known)
     answers.put(who, turn, body)
     return Response(body, media_type="application/json")

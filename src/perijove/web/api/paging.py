@@ -61,7 +61,7 @@ def listed(kind: Any) -> Gives:
 def window(call: Call, *, shaped: bool = False) -> Window:
     """Which part of the list is asked for. `shaped`: the list has only the shape with "items". Raises BadInputError."""
     hub = call.surface.hub.settings.hub
-    asked = PAGED in call.request.headers.get("accept", "")
+    asked = PAGED in call.request.headers.get("accept", "").lower()
     default = hub.page_default if asked else hub.page_max
     offset, limit = _number(call, "offset", 0), _number(call, "limit", default)
     return Window(offset, max(1, min(limit, hub.page_max)), asked or shaped)
@@ -75,7 +75,7 @@ def _number(call: Call, name: str, default: int) -> int:
         number = abs(int(text))
     except ValueError:
         raise BadInputError(f"{name} must be a whole number, not {text!r}.") from None
-    if number > 2**53:
+    if number > 2**53 and name == "offset":
         raise BadInputError(f"{name} is too large.")
     return number
 

@@ -109,7 +109,9 @@ async def create(call: Call) -> Response:
 
 async def patch(call: Call) -> Response:
     user, name = await require_on_server(call, "start:servers")
-    body = await call.json_as(ServerPatch)
+    body = await call.json_as(ServerPatch, required=True)
+    if body.name is UNSET and body.display_name is UNSET and body.user_options is UNSET:
+        raise BadInputError("Say what to change: name, display_name or user_options.")
     change = ServerChange(
         name=None if isinstance(body.name, UnsetType) else body.name,
         display_name=None if isinstance(body.display_name, UnsetType) else body.display_name,
@@ -145,7 +147,7 @@ async def watch(call: Call) -> Response:
     )
 
 
-def _routes(path: str) -> tuple[Route[Call, Response], ...]:
+def _routes(path: str, *, progress: bool = True) -> tuple[Route[Call, Response], ...]:
     api = Access.API
     conflict = gives(409, Problem, meaning="There is such a server already, or it is in a state where this cannot be.")
     return (
@@ -182,7 +184,7 @@ def _routes(path: str) -> tuple[Route[Call, Response], ...]:
             access=api,
             summary="Change a stopped server",
             scopes=("start:servers",),
-            takes=body(ServerPatch, required=False),
+            takes=body(ServerPatch),
             gives=(gives(200, ServerModel), conflict),
         ),
         Route(
@@ -195,11 +197,17 @@ def _routes(path: str) -> tuple[Route[Call, Response], ...]:
             takes=body(Remove, required=False),
             gives=(gives(204, meaning="It is stopped."), gives(202, meaning="It is being stopped."), conflict),
         ),
+        *(_progress(path) if progress else ()),
+    )
+
+
+def _progress(path: str) -> tuple[Route[Call, Response], ...]:
+    return (
         Route(
             method="GET",
             path=path + "/progress",
             handler=watch,
-            access=api,
+            access=Access.API,
             summary="Progress of a start",
             scopes=("read:servers",),
             gives=(Gives(200, (str,), "Events of JSON objects with `progress` (percent), `message`, and at the end `ready` or `failed`.", EVENTS),),
@@ -207,4 +215,9 @@ def _routes(path: str) -> tuple[Route[Call, Response], ...]:
     )
 
 
-ROUTES = (*_routes("/api/users/{name}/server"), *_routes("/api/users/{name}/servers/{server}"))
+ROUTES = (
+    *_routes("/api/users/{name}/server"),
+    *_routes("/api/users/{name}/servers/{server}"),
+    *_routes("/api/users/{name}/servers/", progress=False),
+)
+"""The last are for clients that write the default server's empty name."""

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from msgspec import UNSET
 
+from perijove.control.naming import unstarted
 from perijove.control.users import Person
 from perijove.domain.access import group_resource, server_resource, service_resource, user_resource
 from perijove.domain.roles import held_roles
@@ -93,7 +94,10 @@ def user_model(person: Person, surface: Surface, scopes: Scopes, *, stopped_serv
 
 def _shown_servers(person: Person, surface: Surface, scopes: Scopes, groups: frozenset[str], *, stopped_servers: bool) -> dict[str, ServerModel]:
     shown: dict[str, ServerModel] = {}
-    for server in person.servers:
+    servers = person.servers
+    if stopped_servers and not any(server.name == "" for server in servers):
+        servers = (unstarted(person.user), *servers)
+    for server in servers:
         if server.stopped and not stopped_servers:
             continue
         fields = visible_fields(scopes, server_resource(person.user.name, server.name, groups))
@@ -121,9 +125,9 @@ def service_model(service: Service, surface: Surface, scopes: Scopes) -> Service
     if "roles" in fields:
         model.roles = held_roles(Owner("service", service.name), service.roles, admin=service.admin)
     if "url" in fields:
-        model.url = service.url
+        model.url = service.url or ""
         model.prefix = f"{surface.base_url}services/{quote(service.name)}/" if service.url else ""
-        model.command, model.pid = [], 0
+        model.command, model.pid = list(service.command), service.pid
         model.info, model.display = dict(service.info), service.display
     return model
 

@@ -1,25 +1,35 @@
 """API tokens of people."""
 
-from msgspec import Struct, field
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from perijove.control.delegate import effective_scopes, grantable
+from perijove.control.sessions import end_session
+from perijove.control.sign_in import begin, finish
 from perijove.control.tokens import make_token, revoke_token, token_of_user, tokens_of_user
-from perijove.domain.errors import BadInputError, NotFoundError
+from perijove.control.users import get_person
+from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError, NotSignedInError
 from perijove.domain.token import Token
+from perijove.ports.authenticator import Credentials, Form
 from perijove.web.api.models import MadeToken, TokenList, TokenModel
 from perijove.web.api.shown import token_fields, token_model
 from perijove.web.api.users import require_on_user
-from perijove.web.call import Call, json_response
+from perijove.web.call import Call, decoded_as, json_response
+from perijove.web.credentials import identify
 from perijove.web.described import body, gives
 from perijove.web.router import Access, Route
+from perijove.web.sign_in_request import sign_in_request
 
 
 class NewToken(Struct):
     note: str | None = None
-    expires_in: int | float | None = None
+    expires_in: int | None = None
     scopes: list[str] | None = None
-    roles: list[str] = field(default_factory=list)
+    roles: list[str] | None = None
+    auth: Annotated[Any, Meta(description="what the person signs in with (username, password), where no other credentials are sent")] = None
 
 
 async def _models(call: Call, name: str, tokens: list[Token]) -> list[TokenModel]:
@@ -30,14 +40,20 @@ async def _models(call: Call, name: str, tokens: list[Token]) -> list[TokenModel
 async def list_tokens(call: Call) -> Response:
     name = call.params["name"]
     await require_on_user(call, "read:tokens", name)
-    tokens = await tokens_of_user(call.surface.hub, name)
+    tokens = sorted(await tokens_of_user(call.surface.hub, name), key=lambda token: token.last_activity or token.created)
     return json_response(TokenList(await _models(call, name, tokens)))
 
 
 async def add_token(call: Call) -> Response:
+    """With credentials of its own or, where none are sent, with what the person signs in with as `auth` in the body."""
     name, hub = call.params["name"], call.surface.hub
-    await require_on_user(call, "tokens", name)
-    body = await call.json_as(NewToken)
+    raw = await _identified(call)
+    try:
+        await require_on_user(call, "tokens", name)
+        await get_person(hub, name)
+    except NotFoundError:
+        raise ForbiddenError(f"There is no user {name!r}, or you may not make tokens for them.") from None
+    body = decoded_as(NewToken, raw)
     if body.scopes is not None and body.roles:
         raise BadInputError("Give scopes or roles, not both.")
     scopes = await grantable(hub, name, call.who, scopes=body.scopes, roles=body.roles)
@@ -48,6 +64,40 @@ async def add_token(call: Call) -> Response:
     (held,) = await effective_scopes(hub, [made.token], name)
     model = MadeToken(**token_fields(made.token, name, held), token=made.text)
     return json_response(model, 201, {"cache-control": "no-store"})
+
+
+async def _identified(call: Call) -> bytes:
+    """Find out who asks, and read the body. Raises NotSignedInError, ForbiddenError, BadInputError, TooManyAttemptsError."""
+    try:
+        await identify(call, Access.API)
+    except NotSignedInError:
+        raw = await call.body()
+        fields = _auth_fields(raw)
+        if not fields:
+            raise
+    else:
+        return await call.body()
+    hub, identities = call.surface.hub, call.surface.identities
+    request = sign_in_request(call)
+    if not isinstance(await begin(hub, request), Form):
+        raise ForbiddenError("Signing in needs a browser here.", "Make the token on the page Tokens.")
+    signed_in = await finish(hub, Credentials(fields=fields, request=request), user_agent=call.request.headers.get("user-agent", ""), newcomers=False)
+    try:
+        browser = await identities.of_browser(signed_in.cookie)
+    finally:  # it was for this request only
+        await hub.store.write(lambda tx: end_session(tx, signed_in.session, hub.clock.now()))
+    call.identity = browser.identity if browser is not None else None
+    return raw
+
+
+def _auth_fields(raw: bytes) -> dict[str, str]:
+    """Empty if there are none that could be right. Raises BadInputError for what is no JSON."""
+    try:
+        found = msgspec.json.decode(raw or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadInputError("Invalid JSON in body of request") from None
+    auth = found.get("auth") if isinstance(found, dict) else None
+    return auth if isinstance(auth, dict) and all(isinstance(value, str) for value in auth.values()) else {}
 
 
 async def get_token(call: Call) -> Response:
@@ -83,7 +133,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
         method="POST",
         path=_PATH,
         handler=add_token,
-        access=Access.API,
+        access=Access.OPEN,
         summary="Make a token",
         scopes=("tokens",),
         takes=body(NewToken, required=False),

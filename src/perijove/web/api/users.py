@@ -7,10 +7,11 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from perijove.control.activity import report_user_activity
+from perijove.control.groups import group_exists
 from perijove.control.removal import delete_person
-from perijove.control.users import UserChange, add_people, change_user, find_person, get_person, list_people
-from perijove.domain.access import Resource, asks_groups, may_change_admin, may_list, user_resource
-from perijove.domain.errors import BadInputError, NotFoundError
+from perijove.control.users import Person, UserChange, add_people, change_user, find_person, get_person, list_people
+from perijove.domain.access import Resource, asks_groups, group_resource, may_change_admin, may_list, user_resource
+from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError
 from perijove.ports.store.access import UserQuery, Visible
 from perijove.web.api.models import Problem, UserModel
 from perijove.web.api.paging import PAGING, listed, paged, window
@@ -53,8 +54,8 @@ class Activity(Struct):
 
 
 class UserActivity(Struct):
-    last_activity: str | UnsetType = UNSET
-    servers: dict[str, Activity] | UnsetType = UNSET
+    last_activity: str | None = None
+    servers: dict[str, Activity] | None = None
 
 
 async def resource_of(call: Call, name: str, needed: str | tuple[str, ...]) -> Resource:
@@ -74,7 +75,7 @@ async def list_users(call: Call) -> Response:
     verdict, reach = may_list(call.who, "list:users", ("user", "group"))
     verdict.enforce()
     query, part = call.request.query_params, window(call)
-    sort, state = query.get("sort", "id"), query.get("state")
+    sort, state = query.get("sort", "id").strip(), query.get("state") or None
     if sort.removeprefix("-") not in {"id", "name", "last_activity"}:
         raise BadInputError(f"sort must be one of id, name, last_activity (with '-' for descending), not {sort!r}.")
     if state not in {None, "active", "ready", "inactive"}:
@@ -124,10 +125,14 @@ async def get_user(call: Call) -> Response:
 async def patch_user(call: Call) -> Response:
     name = call.params["name"]
     await require_on_user(call, "admin:users", name)
-    body = await call.json_as(UserPatch)
+    body = await call.json_as(UserPatch, required=True)
     person = await get_person(call.surface.hub, name)
     becomes = body.admin if isinstance(body.admin, bool) else person.user.admin
     may_change_admin(call.who, name, is_admin=person.user.admin, becomes_admin=becomes).enforce()
+    if isinstance(body.groups, list):
+        await _require_groups(call, person, body.groups)
+    if isinstance(body.roles, list) and not call.who.admin:
+        raise ForbiddenError("Only administrators may give roles or take them.")
     change = UserChange(
         name=body.name if isinstance(body.name, str) else None,
         admin=body.admin if isinstance(body.admin, bool) else None,
@@ -136,6 +141,14 @@ async def patch_user(call: Call) -> Response:
     )
     changed = await change_user(call.surface.hub, name, change, actor=call.actor)
     return json_response(user_model(changed, call.surface, call.who.scopes))
+
+
+async def _require_groups(call: Call, person: Person, groups: list[str]) -> None:
+    """Groups bring roles: whoever moves somebody in or out needs to hold those groups. Raises what Call.require raises, BadInputError."""
+    for group in sorted(set(person.user.groups) ^ set(groups)):
+        call.require("groups", group_resource(group))
+        if not await group_exists(call.surface.hub, group):
+            raise BadInputError(f"There is no group {group!r}.", "Make it first.")
 
 
 async def delete_user(call: Call) -> Response:
@@ -151,11 +164,11 @@ async def post_activity(call: Call) -> Response:
     name = call.params["name"]
     await require_on_user(call, "users:activity", name)
     body = await call.json_as(UserActivity)
-    if body.last_activity is UNSET and body.servers is UNSET:
+    if body.last_activity is None and not body.servers:
         raise BadInputError("body must contain at least one of: `last_activity`, `servers`")
     now = call.surface.hub.clock.now()
-    user_at = None if isinstance(body.last_activity, UnsetType) else _moment(body.last_activity, now)
-    servers = {} if isinstance(body.servers, UnsetType) else {server: _moment(entry.last_activity, now) for server, entry in body.servers.items()}
+    user_at = None if body.last_activity is None else _moment(body.last_activity, now)
+    servers = {server: _moment(entry.last_activity, now) for server, entry in (body.servers or {}).items()}
     try:
         await report_user_activity(call.surface.hub, name, user_at, servers)
     except NotFoundError as error:
@@ -224,7 +237,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
         access=Access.API,
         summary="Change a user",
         scopes=("admin:users",),
-        takes=body(UserPatch, required=False),
+        takes=body(UserPatch),
         gives=(gives(200, UserModel), gives(409, Problem, meaning="The new name is taken, or a server is in the way.")),
     ),
     Route(

@@ -11,12 +11,13 @@ from perijove.control.sessions import sign_out as end_session
 from perijove.control.sign_in import SignedIn
 from perijove.control.users import find_person
 from perijove.domain.errors import BadInputError, PerijoveError
-from perijove.ports.authenticator import Credentials, Redirect, SignInRequest
+from perijove.ports.authenticator import Credentials, Redirect
 from perijove.web import cookies
 from perijove.web.call import Call
 from perijove.web.origin import FIELD, navigation
 from perijove.web.pages.render import page
 from perijove.web.pages.spawn import next_of
+from perijove.web.sign_in_request import sign_in_request
 from perijove.wire.names import server_prefix
 
 STATE_AGE_S = 600
@@ -29,15 +30,11 @@ class _Kept(msgspec.Struct):
     next: str
 
 
-def _request(call: Call) -> SignInRequest:
-    return SignInRequest(callback_url=f"{call.public_origin}{call.surface.prefix}callback", address=call.address, headers=dict(call.request.headers))
-
-
 async def show(call: Call) -> Response:
     """The form, or the way to where signing in happens. Who is signed in goes on at once."""
     if call.session is not None:
         return RedirectResponse(await _goal(call, call.who.name), 302)
-    begun = await use_case.begin(call.surface.hub, _request(call))
+    begun = await use_case.begin(call.surface.hub, sign_in_request(call))
     if isinstance(begun, Redirect):
         response = RedirectResponse(begun.url, 302)
         sealed = call.surface.hub.secrets.encrypt(msgspec.json.encode(_Kept(dict(begun.state), next_of(call))))
@@ -63,7 +60,7 @@ async def _form(call: Call, form: Any, problem: PerijoveError | None = None, typ
 
 async def submit(call: Call) -> Response:
     fields = {name: text for name, text in (await call.form()).items() if name != FIELD}
-    request = _request(call)
+    request = sign_in_request(call)
     try:
         with call.surface.metrics.login():
             signed_in = await _finish(call, Credentials(fields=fields, request=request))
@@ -83,7 +80,7 @@ async def callback(call: Call) -> Response:
     """Back from where signing in happened."""
     kept = _kept(call)
     fields = dict(call.request.query_params)
-    signed_in = await _finish(call, Credentials(fields=fields, request=_request(call), state=kept.state))
+    signed_in = await _finish(call, Credentials(fields=fields, request=sign_in_request(call), state=kept.state))
     response = await go_on(call, signed_in, kept.next)
     cookies.drop_cookie(response, cookies.STATE, path=call.surface.prefix, secure=call.secure)
     return response

@@ -39,7 +39,7 @@ async def make(call: Call) -> Response:
     try:
         seconds = float(form.get("expires_in") or 0)
         wanted = form.get("scopes", "").split() or None
-        scopes = await grantable(hub, name, call.who, scopes=wanted, roles=())
+        scopes = await grantable(hub, name, call.who, scopes=wanted, roles=None)
         made = await make_token(hub, name, scopes=scopes, note=form.get("note", "").strip(), expires_in_s=seconds or None, actor=call.who)
     except ValueError:
         return await _page(call, problem=BadInputError("The time after which the token ends is not a number."))

@@ -88,7 +88,7 @@ def test_path_parameters_have_words_of_their_own() -> None:
 
 def test_people_find_an_operation_by_words_and_scopes() -> None:
     found = [one.id for chapter in chapters(FOUND, "delete:servers stop") for one in chapter.operations]
-    assert found == ["delete-users-name-server", "delete-users-name-servers-server"]
+    assert found == ["delete-users-name-server", "delete-users-name-servers-server", "delete-users-name-servers-default"]
     assert chapters(FOUND, "nothing has these words") == []
     assert sum(len(chapter.operations) for chapter in chapters(FOUND)) == len(list(operations(FOUND)))
 
