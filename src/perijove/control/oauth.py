@@ -6,13 +6,14 @@ tokens are tied to the browser session they were made in, and end with it.
 
 import hmac
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from secrets import token_urlsafe
 
 from perijove.control.context import Hub
-from perijove.domain.access import Identity, Verdict, may, server_resource, service_resource
+from perijove.control.effective import roles_in_force
+from perijove.domain.access import Identity, may, server_resource, service_resource
 from perijove.domain.delegation import IDENTIFY_SCOPES, resolve_requested
 from perijove.domain.errors import BadInputError, ForbiddenError
 from perijove.domain.server import Server
@@ -21,6 +22,7 @@ from perijove.domain.user import Service
 from perijove.ports.observer import AuditEvent
 from perijove.ports.store.store import Tx
 from perijove.wire.scopes import Client, Memberships, ScopeError, bind
+from perijove.wire.scopes.table import INHERIT
 
 CODE_AGE = timedelta(seconds=300)
 _IGNORED = frozenset({"identify"})
@@ -38,11 +40,11 @@ class OAuthError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest:
-    """The query of an authorization request, as sent."""
+    """The query of an authorization request, as sent; what is empty counts as left out (RFC 6749 section 3.1)."""
 
     client_id: str
     redirect_uri: str
-    response_type: str
+    response_type: str | None
     scopes: tuple[str, ...]
     code_challenge: str | None
     code_challenge_method: str | None
@@ -50,12 +52,14 @@ class AuthorizeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """A request that may be granted: to whom, what, and whether the person is asked first."""
+    """A request that may be granted: to whom, what, and whether the person is asked first. `required` are the scopes that every
+    token of the client has, as written: they go without saying."""
 
     client: OAuthClient
     server: Server | None
     service: Service | None
     scopes: tuple[str, ...]
+    required: frozenset[str]
     confirm: bool
 
     @property
@@ -68,6 +72,8 @@ async def find_client(hub: Hub, client_id: str, redirect_uri: str) -> OAuthClien
 
     Raises BadInputError (a page for the person, never a redirect).
     """
+    if not client_id:
+        raise BadInputError("Missing client_id parameter value.", "The server or service that sent you here did not say who it is; tell its owner.")
     client = await hub.store.read(lambda tx: tx.oauth.client(client_id))
     if client is None:
         raise BadInputError(
@@ -78,9 +84,15 @@ async def find_client(hub: Hub, client_id: str, redirect_uri: str) -> OAuthClien
     return client
 
 
-async def consider(hub: Hub, identity: Identity, session_id: str, request: AuthorizeRequest) -> Authorization:
-    """Check the request. Raises OAuthError for the client, ForbiddenError or NotFoundError for the person."""
+async def consider(hub: Hub, identity: Identity, request: AuthorizeRequest) -> Authorization:
+    """Check the request. Raises OAuthError for the client, ForbiddenError for the person.
+
+    Nobody is asked about their own server, a trusted service, and what they agreed to before: tokens of this client's that hold,
+    from whatever browser, tell that (JupyterHub's rules).
+    """
     client = await find_client(hub, request.client_id, request.redirect_uri)
+    if request.response_type is None:
+        raise OAuthError("invalid_request", "response_type is missing")
     if request.response_type != "code":
         raise OAuthError("unsupported_response_type", "response_type must be code")
     if request.code_challenge is not None and (request.code_challenge_method or "plain") not in {"plain", "S256"}:
@@ -93,23 +105,39 @@ async def consider(hub: Hub, identity: Identity, session_id: str, request: Autho
         memberships: Memberships = {owner.name: frozenset(owner.groups)} if owner is not None else {}
         user = tx.users.get(identity.name)
         mine = tx.tokens.of_user(user.id, hub.clock.now()) if user is not None else []
-        roles = {name: role.scopes for name, role in tx.roles.all().items()}
-        return server, service, memberships, [t for t in mine if t.client_id == client.id and t.session_id == session_id], roles
+        return server, service, memberships, [token for token in mine if token.client_id == client.id], roles_in_force(tx)
 
     server, service, memberships, tokens, roles = await hub.store.read(query)
-    _may_open(identity, server, service, memberships).enforce()
-    scopes = _grant(hub, identity, client, server, service, request.scopes, roles, memberships)
+    party = Client(server=server.full_name if server else None, service=service.name if service else None)
+    scopes = _grant(hub, identity, client, party, request.scopes, roles, memberships)
+    _may_open(identity, server, service, memberships)
     own = server is not None and server.user_name == identity.name
     trusted = service is not None and service.oauth_no_confirm
-    known = any(set(scopes) <= set(token.scopes) for token in tokens)
-    return Authorization(client=client, server=server, service=service, scopes=scopes, confirm=not (own or trusted or known))
+    known = set(scopes) <= {text for token in tokens for text in token.scopes}
+    required = frozenset((*IDENTIFY_SCOPES, *party.access_scopes))
+    return Authorization(client=client, server=server, service=service, scopes=scopes, required=required, confirm=not (own or trusted or known))
 
 
-def _may_open(identity: Identity, server: Server | None, service: Service | None, memberships: Memberships) -> Verdict:
+def narrowed(grant: Authorization, chosen: tuple[str, ...]) -> Authorization:
+    """What the person agreed to, of what they were asked; "identify" is none of it. Raises OAuthError if it is more."""
+    more = set(chosen) - {*grant.scopes, *grant.required, *_IGNORED}
+    if more:
+        raise OAuthError("invalid_scope", f"the person was not asked for {', '.join(sorted(more))}")
+    return replace(grant, scopes=tuple(text for text in grant.scopes if text in chosen or text in grant.required))
+
+
+def _may_open(identity: Identity, server: Server | None, service: Service | None, memberships: Memberships) -> None:
+    """Whoever has the address of a server or service, and was sent here by it, is told plainly. Raises ForbiddenError."""
     if server is not None:
-        return may(identity, "access:servers", server_resource(server.user_name, server.name, memberships.get(server.user_name, frozenset())))
+        if may(identity, "access:servers", server_resource(server.user_name, server.name, memberships.get(server.user_name, frozenset()))):
+            return
+        raise ForbiddenError(
+            f"You may not open this server of {server.user_name}'s.", f"Ask {server.user_name} to share it with you, or an administrator for a role."
+        )
     if service is not None:
-        return may(identity, "access:services", service_resource(service.name))
+        if may(identity, "access:services", service_resource(service.name)):
+            return
+        raise ForbiddenError(f"You may not open the service {service.name}.", "Ask an administrator for a role that allows it.")
     raise ForbiddenError("What this sign-in is for is not there any more.", "Start again from the home page.")
 
 
@@ -117,33 +145,27 @@ def _grant(
     hub: Hub,
     identity: Identity,
     client: OAuthClient,
-    server: Server | None,
-    service: Service | None,
+    party: Client,
     requested: tuple[str, ...],
     roles: dict[str, tuple[str, ...]],
     memberships: Memberships,
 ) -> tuple[str, ...]:
-    """Requested scopes (role names count as their scopes) as far as the client may ask and the person holds them; `memberships`
-    knows the server's owner."""
-    catalog = hub.catalog
-    party = Client(server=server.full_name if server else None, service=service.name if service else None)
-    binding = bind(identity.owner, party)
-    allowed = (*client.allowed_scopes, *IDENTIFY_SCOPES, *party.access_scopes)
-    texts: list[str] = []
-    for text in requested:
-        if text in roles and ":" not in text:
-            texts.extend(roles[text])
-        elif text not in _IGNORED:
-            texts.append(text)
+    """Requested scopes (or, if all are names of roles, theirs; without any, all the client may ask for) as far as the client may ask
+    and the person holds them, and what every token has; `memberships` knows the server's owner."""
+    catalog, binding = hub.catalog, bind(identity.owner, party)
+    required = (*IDENTIFY_SCOPES, *party.access_scopes)
+    texts = [text for text in requested if text not in _IGNORED] if requested else client.allowed_scopes
+    if requested and texts and all(text in roles for text in texts):
+        texts = [text for name in texts for text in roles[name]]
     try:
-        catalog.check(texts)
-        wanted = resolve_requested(catalog, texts or allowed, allowed, binding)
+        catalog.check(texts if requested else ())  # of those it may ask for, a custom scope may be gone: that is no fault of the request
     except ScopeError as error:
         raise OAuthError("invalid_scope", str(error)) from None
-    if wanted.refused and texts:
+    wanted = resolve_requested(catalog, (*texts, *required), (*client.allowed_scopes, *required), binding, memberships)
+    if wanted.refused:
         raise OAuthError("invalid_scope", f"this client may not ask for {', '.join(wanted.refused)}")
-    held = resolve_requested(catalog, (*wanted.granted, *party.access_scopes), tuple(identity.self_scopes()), binding, memberships)
-    return held.granted
+    held = (*identity.self_scopes(), *required, INHERIT)
+    return resolve_requested(catalog, wanted.granted, held, binding, memberships).granted
 
 
 async def issue_code(hub: Hub, identity: Identity, session_id: str, request: AuthorizeRequest, grant: Authorization) -> str:

@@ -123,7 +123,7 @@ def test_what_is_held_for_a_target(theirs: Oracle, held: list[str], asked: list[
 @many
 @given(st.lists(st.sampled_from(["servers", "read:users", "groups", "read:services"]), min_size=1, max_size=2, unique=True), expanded, resources)
 def test_who_is_let_in_refused_or_kept_from_knowing(theirs: Oracle, needed: list[str], held: list[str], on: tuple[str, str]) -> None:
-    held = [*held, *(f"{name}!{target_}" for name, target_ in zip(needed, TARGETS[:: len(held) + 1], strict=False))]
+    held = [*held, f"{needed[0]}!{TARGETS[len(held) % len(TARGETS)]}"]  # and perhaps the other one not at all
     verdict = may(Identity(kind="user", name="alice", scopes=Scopes.of(held)), tuple(needed), target(on))
     status = 200 if verdict else 404 if verdict.hidden else 403
     assert status == theirs("needs", needed=needed, held=held, on=on)

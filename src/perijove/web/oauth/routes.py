@@ -7,13 +7,14 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunspli
 from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import RedirectResponse, Response
 
-from perijove.control.oauth import Authorization, AuthorizeRequest, OAuthError, consider, exchange, find_client, issue_code
+from perijove.control.oauth import Authorization, AuthorizeRequest, OAuthError, consider, exchange, find_client, issue_code, narrowed
 from perijove.domain.errors import BadInputError, NotSignedInError
 from perijove.web.call import Call, json_response
 from perijove.web.described import FORM, HTML, Gives, Query, Takes, gives
 from perijove.web.pages.authorize import authorize_page
 from perijove.web.router import Access, Route
 
+_ONCE = ("client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method")
 _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 
 
@@ -45,11 +46,15 @@ class Refused(Struct):
 
 
 def _request(call: Call) -> AuthorizeRequest:
+    """Raises BadInputError: a parameter that comes twice says two things."""
     query = call.request.query_params
+    for name in _ONCE:
+        if len(query.getlist(name)) > 1:
+            raise BadInputError(f"Duplicate {name} parameter.", "The server or service that sent you here made a mistake; tell its owner.")
     return AuthorizeRequest(
         client_id=query.get("client_id", ""),
         redirect_uri=query.get("redirect_uri", ""),
-        response_type=query.get("response_type", ""),
+        response_type=query.get("response_type"),
         scopes=tuple(query.get("scope", "").split()),
         code_challenge=query.get("code_challenge"),
         code_challenge_method=query.get("code_challenge_method"),
@@ -67,7 +72,7 @@ async def authorize(call: Call) -> Response:
     hub, request, session_id = call.surface.hub, _request(call), _session_id(call)
     client = await find_client(hub, request.client_id, request.redirect_uri)
     try:
-        grant = await consider(hub, call.who, session_id, request)
+        grant = await consider(hub, call.who, request)
     except OAuthError as error:
         return _back(call, client.redirect_uri, {"error": error.error, "error_description": error.description})
     if grant.confirm:
@@ -76,11 +81,11 @@ async def authorize(call: Call) -> Response:
 
 
 async def approve(call: Call) -> Response:
-    """The person agreed."""
+    """The person agreed, to the `scopes` of the form; without any, to be known by name only."""
     hub, request, session_id = call.surface.hub, _request(call), _session_id(call)
     client = await find_client(hub, request.client_id, request.redirect_uri)
     try:
-        grant = await consider(hub, call.who, session_id, request)
+        grant = narrowed(await consider(hub, call.who, request), await call.form_values("scopes"))
     except OAuthError as error:
         return _back(call, client.redirect_uri, {"error": error.error, "error_description": error.description})
     return await _go_on(call, request, grant, session_id)
@@ -95,7 +100,7 @@ def _back(call: Call, redirect_uri: str, answer: dict[str, str]) -> Response:
     """To the client's registered redirect URI, and nowhere else."""
     state = call.request.query_params.get("state")
     parts = urlsplit(redirect_uri)
-    query = [*parse_qsl(parts.query), *answer.items(), *([("state", state)] if state is not None else [])]
+    query = [*parse_qsl(parts.query), *answer.items(), *([("state", state)] if state else [])]
     return RedirectResponse(urlunsplit(parts._replace(query=urlencode(query))), 302, _NO_STORE)
 
 

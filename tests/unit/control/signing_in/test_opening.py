@@ -51,7 +51,7 @@ async def ask(hub: Hub, identities: Identities, server: Server, *scopes: str) ->
     request = AuthorizeRequest(
         client_id=client_id(server), redirect_uri=REDIRECT, response_type="code", scopes=(), code_challenge=None, code_challenge_method=None
     )
-    return await consider(hub, browser.identity, browser.session.session_id, request)
+    return await consider(hub, browser.identity, request)
 
 
 @pytest.mark.parametrize("scope", ["access:servers", "access:servers!user=alice", "access:servers!server=alice/", "access:servers!group=class"])
