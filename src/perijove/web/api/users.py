@@ -156,8 +156,8 @@ async def delete_user(call: Call) -> Response:
     await require_on_user(call, "delete:users", name)
     if call.who.kind == "user" and call.who.name == name:
         raise BadInputError("Cannot delete yourself!", "Another administrator can.")
-    done = await delete_person(call.surface.hub, name, actor=call.actor)
-    return Response(status_code=204 if done else 202)
+    await delete_person(call.surface.hub, name, actor=call.actor)
+    return Response(status_code=204)
 
 
 async def post_activity(call: Call) -> Response:
@@ -247,7 +247,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
         access=Access.API,
         summary="Delete a user",
         scopes=("delete:users",),
-        gives=(gives(204), gives(202, meaning="Their servers are still being stopped.")),
+        gives=(gives(204), gives(400, Problem, meaning="It is the asker, or a server is still being stopped: ask again.")),
     ),
     Route(
         method="POST",
