@@ -62,7 +62,7 @@ async def add_service(hub: Hub, new: NewService, *, actor: str, asker: Identity)
         wanted = _service(new)
         client = tx.oauth.client(wanted.oauth_client_id) if wanted.oauth_client_id else None
         if client is not None:
-            raise ConflictError(f"The OAuth client id {wanted.oauth_client_id!r} is another's already.")
+            raise BadInputError(f"The OAuth client id {wanted.oauth_client_id!r} is another's already.")
         if new.api_token and tx.tokens.find(hash_secret(new.api_token)) is not None:
             raise BadInputError("This token is in use already.", "Each service needs a token of its own; `openssl rand -hex 32` makes a good one.")
         service = tx.services.put(wanted, now=now)
