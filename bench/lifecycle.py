@@ -29,7 +29,7 @@ from perijove.control.ask import ask_start, ask_stop
 from perijove.control.context import Hub
 from perijove.control.reconcile import run_reconciler
 from perijove.control.watch import Watch
-from perijove.domain.environment import HubAddresses
+from perijove.domain.addresses import HubAddresses
 from perijove.domain.lifecycle import Transition
 from perijove.domain.server import Phase, Server
 from perijove.ports.observer import AuditEvent

@@ -37,7 +37,7 @@ from perijove.control.service_gauges import watch_service_gauges
 from perijove.control.service_keeping import run_services
 from perijove.control.service_run import ManagedService
 from perijove.control.watch import Watch
-from perijove.domain.environment import HubAddresses
+from perijove.domain.addresses import HubAddresses
 from perijove.domain.errors import SettingsError
 from perijove.domain.options import Profile
 from perijove.domain.roles import RoleDeclaration, RolesError, merge_roles
@@ -178,7 +178,11 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True) 
             replica=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             settings=settings,
             addresses=HubAddresses(
-                base_url=settings.hub.base_url, api_url=f"{connect}{settings.hub.base_url}hub/api", public_url=settings.hub.public_url.rstrip("/")
+                base_url=settings.hub.base_url,
+                api_url=f"{connect}{settings.hub.base_url}hub/api",
+                public_url=settings.hub.public_address,
+                subdomain_host=settings.hub.subdomain_host.rstrip("/"),
+                naming=settings.hub.subdomain_naming,
             ),
             store=store,
             clock=clock,
@@ -307,7 +311,7 @@ async def _announce(loaded: Loaded, hub: Hub, ready: asyncio.Event) -> None:
 
 def _warn(loaded: Loaded) -> None:
     exposed = parse_listen(loaded.settings.proxy.listen).exposed
-    if exposed and not loaded.settings.proxy.ends_tls and not loaded.settings.hub.public_url.startswith("https:"):
+    if exposed and not loaded.settings.proxy.ends_tls and not loaded.settings.hub.public_address.startswith("https:"):
         click.secho(
             "Warning: people reach this hub without TLS. Set tls_cert and tls_key in [proxy], or put a TLS proxy before it.", fg="yellow", err=True
         )
@@ -322,8 +326,8 @@ def _warn(loaded: Loaded) -> None:
 def _public_address(loaded: Loaded) -> str:
     """Where people come in, without a path."""
     settings = loaded.settings
-    if settings.hub.public_url:
-        return settings.hub.public_url.rstrip("/")
+    if settings.hub.public_address:
+        return settings.hub.public_address
     listen: Listen = parse_listen(settings.proxy.listen)
     return listen.url.replace("http:", "https:", 1) if settings.proxy.ends_tls else listen.url
 

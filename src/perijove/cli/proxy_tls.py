@@ -31,7 +31,7 @@ def with_tls(settings: ProxySettings, loaded: Loaded) -> ProxySettings:
         return loaded.secret(given) if given is not None else ""
 
     plain = parse_listen(proxy.redirect_listen) if proxy.redirect_listen else None
-    public = urlsplit(hub.public_url)
+    public = urlsplit(hub.public_address)
     return replace(
         settings,
         tls_cert=path(proxy.tls_cert),

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from perijove.config.hostrules import check_subdomains
 from perijove.config.listen import parse_listen
 from perijove.config.problems import Path as Place
 from perijove.config.problems import Problems
@@ -22,7 +23,8 @@ def check_rules(settings: Settings, problems: Problems, environ: Mapping[str, st
     """Add a problem for each rule that does not hold. `broken` sections stand at their defaults and are not referred to."""
     _addresses(settings, problems)
     _proxy(settings.proxy, problems)
-    check_tls(settings.proxy, settings.hub.public_url, problems)
+    check_subdomains(settings, problems)
+    check_tls(settings.proxy, settings.hub.public_address, problems)
     _names(settings, problems)
     if "services" not in broken:
         check_services(settings.services, problems)

@@ -36,7 +36,11 @@ class HubSection(Section, frozen=True):
     base_url: str = "/"
     """The path below which all of Perijove lives; begins and ends with a slash."""
     public_url: str = ""
-    """The address people type, scheme://host[:port]; empty: taken from each request."""
+    """The address people type, scheme://host[:port]; empty: subdomain_host, or taken from each request."""
+    subdomain_host: str = ""
+    """Give each person and each service a host of their own below this one, scheme://host[:port]. Needs wildcard DNS. Empty: all share one."""
+    subdomain_naming: Literal["idna", "legacy"] = "idna"
+    """How hosts are made from names, as JupyterHub does it. legacy: as it did before version 5, with one host for all services."""
     state_dir: str = ""
     """Where database, keys and logs are kept; empty: beside the configuration file, or the platform's place."""
     runtime_dir: str = ""
@@ -65,6 +69,11 @@ class HubSection(Section, frozen=True):
     """How often services are asked whether they are there; 0: never."""
     health_insecure_warning: bool = True
     """Warn on the sign-in page when it was reached without TLS from another machine."""
+
+    @property
+    def public_address(self) -> str:
+        """public_url, which is that of subdomain_host if there is one; "" if neither says."""
+        return (self.public_url or self.subdomain_host).rstrip("/")
 
 
 class CertificateEntry(Section, frozen=True):

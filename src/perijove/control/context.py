@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from perijove.config.settings import Settings
 from perijove.control.watch import Watch
-from perijove.domain.environment import HubAddresses
+from perijove.domain.addresses import HubAddresses
 from perijove.domain.lifecycle import Transition
 from perijove.domain.options import Profile
 from perijove.ports.authenticator import Authenticator

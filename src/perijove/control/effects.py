@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from perijove.control.context import Hub
-from perijove.domain.environment import callback_path, client_id
+from perijove.domain.environment import callback_url, client_id
 from perijove.domain.lifecycle import Effect, Event, Transition, step
 from perijove.domain.server import Server
 from perijove.domain.token import OAuthClient, Token, TokenKind, hash_secret, server_token
 from perijove.ports.store.servers import StoredRoute, as_route_data
 from perijove.ports.store.store import Tx
-from perijove.wire.names import server_prefix
 
 TOKEN_KEY = "server-token"
 SERVER_SCOPES = ("users:activity!user", "access:servers!server")
@@ -40,8 +39,8 @@ def token_of(hub: Hub, server: Server) -> str:
 
 
 def prefix_of(hub: Hub, server: Server) -> str:
-    """Where the server is reached, which is also its routespec: "/user/alice/lab/"."""
-    return server_prefix(hub.addresses.base_url, server.user_name, server.name)
+    """The path below which the server answers: "/user/alice/lab/"."""
+    return hub.addresses.server_path(server.user_name, server.name)
 
 
 def add_route(tx: Tx, hub: Hub, server: Server, now: datetime) -> int:
@@ -49,7 +48,9 @@ def add_route(tx: Tx, hub: Hub, server: Server, now: datetime) -> int:
     if server.address is None:
         raise ValueError(f"{server.full_name} has no address to route to")
     data = as_route_data(server.user_name, server.name)
-    return tx.routes.set(StoredRoute(spec=prefix_of(hub, server), target=server.address, data=data, server_id=server.id), now)
+    return tx.routes.set(
+        StoredRoute(spec=hub.addresses.server_spec(server.user_name, server.name), target=server.address, data=data, server_id=server.id), now
+    )
 
 
 def _run(tx: Tx, hub: Hub, server: Server, effect: Effect, now: datetime) -> None:
@@ -72,7 +73,7 @@ def _issue_token(tx: Tx, hub: Hub, server: Server, now: datetime) -> None:
         id=client_id(server),
         description=f"Server at {prefix}",
         secret=hashed,
-        redirect_uri=callback_path(hub.addresses.base_url, server),
+        redirect_uri=callback_url(hub.addresses, server),
         server_id=server.id,
     )
     tx.oauth.put_client(client)

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import structlog
 
 from perijove.control.context import Hub
-from perijove.control.service_reach import service_prefix
 from perijove.control.trouble import complain
 from perijove.domain.service_life import RunPhase, ServiceHealth, ServiceState
 from perijove.domain.user import Service
@@ -23,7 +22,7 @@ _log = structlog.get_logger("perijove.services")
 async def ask_once(hub: Hub, service: Service, limit_s: float) -> str:
     """What is wrong with it; "" if it answers, with whatever but an error of its own (JupyterHub's rule)."""
     parts = urlsplit(service.url or "")
-    path = parts.path.rstrip("/") + service_prefix(hub, service.name)
+    path = parts.path.rstrip("/") + hub.addresses.service_path(service.name)
     answer = await hub.prober.probe(f"{parts.scheme}://{parts.netloc}", path, limit_s)
     if answer is None:
         return f"It does not answer at {service.url} within {limit_s:g} s."

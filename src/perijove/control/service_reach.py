@@ -1,7 +1,6 @@
 """What comes and goes with a service: its route, its OAuth client, its token."""
 
 from datetime import datetime
-from urllib.parse import quote
 
 from perijove.control.context import Hub
 from perijove.domain.token import OAuthClient, Token, TokenKind, hash_secret
@@ -10,18 +9,13 @@ from perijove.ports.store.servers import StoredRoute
 from perijove.ports.store.store import Tx
 
 
-def service_prefix(hub: Hub, name: str) -> str:
-    """Where a service is reached, which is also its routespec: "/services/NAME/"."""
-    return f"{hub.addresses.base_url}services/{quote(name, safe='@~')}/"
-
-
 def set_route(tx: Tx, hub: Hub, service: Service, now: datetime) -> None:
     """The route to a service that has an address, and none to one that has not."""
-    prefix = service_prefix(hub, service.name)
+    spec = hub.addresses.service_spec(service.name)
     if service.url:
-        tx.routes.set(StoredRoute(spec=prefix, target=service.url.rstrip("/"), data={"service": service.name}), now)
+        tx.routes.set(StoredRoute(spec=spec, target=service.url.rstrip("/"), data={"service": service.name}), now)
     else:
-        tx.routes.delete(prefix, now)
+        tx.routes.delete(spec, now)
 
 
 def set_client(tx: Tx, hub: Hub, service: Service, secret: str | None, now: datetime) -> None:
@@ -34,7 +28,7 @@ def set_client(tx: Tx, hub: Hub, service: Service, secret: str | None, now: date
             id=service.oauth_client_id,
             description=f"Service {service.name}",
             secret=hash_secret(secret),
-            redirect_uri=service.oauth_redirect_uri or f"{service_prefix(hub, service.name)}oauth_callback",
+            redirect_uri=service.oauth_redirect_uri or f"{hub.addresses.service_url(service.name)}oauth_callback",
             allowed_scopes=service.oauth_client_allowed_scopes,
             service_id=service.id,
         )
@@ -56,7 +50,7 @@ def set_token(tx: Tx, service: Service, text: str | None, note: str, now: dateti
 
 def remove(tx: Tx, hub: Hub, service: Service, now: datetime) -> None:
     """The service with all that came with it."""
-    tx.routes.delete(service_prefix(hub, service.name), now)
+    tx.routes.delete(hub.addresses.service_spec(service.name), now)
     if service.oauth_client_id:
         tx.oauth.delete_client(service.oauth_client_id, at=now)
     tx.services.delete(service.name, now=now)

@@ -13,7 +13,7 @@ from perijove.config.settings import ServiceEntry
 from perijove.control.context import Hub
 from perijove.control.either import unless
 from perijove.control.service_health import SERVER_ERROR, ask_once, tell
-from perijove.control.service_reach import service_prefix, set_client, set_token
+from perijove.control.service_reach import set_client, set_token
 from perijove.control.trouble import complain
 from perijove.domain.errors import PerijoveError
 from perijove.domain.service_environment import service_environment
@@ -160,7 +160,7 @@ class ManagedRun:
 
     def _order(self, service: Service, token: str) -> ServiceOrder:
         entry, hub = self._managed.entry, self._hub
-        contract = service_environment(service, token, hub.addresses, service_prefix(hub, self.name))
+        contract = service_environment(service, token, hub.addresses)
         return ServiceOrder(
             name=self.name, command=entry.command_words, env={**contract, **self._managed.environment}, cwd=entry.cwd, user=entry.user
         )

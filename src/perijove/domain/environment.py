@@ -2,21 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote
 
+from perijove.domain.addresses import HubAddresses
 from perijove.domain.server import Server
-from perijove.wire.names import server_prefix
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubAddresses:
-    """`base_url` begins and ends with a slash. `api_url` is where servers reach the hub, e.g. "http://127.0.0.1:8081/hub/api".
-    `public_url` (scheme://host[:port], no path) is "" unless configured."""
-
-    base_url: str
-    api_url: str
-    public_url: str = ""
 
 
 def client_id(server: Server) -> str:
@@ -25,9 +14,9 @@ def client_id(server: Server) -> str:
     return f"{name}-{quote(server.name, safe='')}" if server.name else name
 
 
-def callback_path(base_url: str, server: Server) -> str:
-    """The only redirect URI of the server's OAuth client."""
-    return server_prefix(base_url, server.user_name, server.name) + "oauth_callback"
+def callback_url(hub: HubAddresses, server: Server) -> str:
+    """The only redirect URI of the server's OAuth client: a path, or in subdomain mode an address."""
+    return hub.server_url(server.user_name, server.name) + "oauth_callback"
 
 
 def access_scopes(server: Server) -> tuple[str, str]:
@@ -35,17 +24,16 @@ def access_scopes(server: Server) -> tuple[str, str]:
     return (f"access:servers!server={server.full_name}", f"access:servers!user={server.user_name}")
 
 
-def server_environment(server: Server, token: str, hub: HubAddresses, *, cookie_host_prefix: bool = False) -> dict[str, str]:
+def server_environment(server: Server, token: str, hub: HubAddresses) -> dict[str, str]:
     """All JUPYTERHUB_… variables but JUPYTERHUB_SERVICE_URL, which the spawner adds (see service_url)."""
-    prefix = server_prefix(hub.base_url, server.user_name, server.name)
     scopes = json.dumps(list(access_scopes(server)))
     return {
         "JUPYTERHUB_API_TOKEN": token,
         "JPY_API_TOKEN": token,
         "JUPYTERHUB_CLIENT_ID": client_id(server),
-        "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "1" if cookie_host_prefix else "0",
+        "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "1" if hub.host_cookies else "0",
         "JUPYTERHUB_HOST": hub.public_url,
-        "JUPYTERHUB_OAUTH_CALLBACK_URL": callback_path(hub.base_url, server),
+        "JUPYTERHUB_OAUTH_CALLBACK_URL": callback_url(hub, server),
         "JUPYTERHUB_OAUTH_ACCESS_SCOPES": scopes,
         "JUPYTERHUB_OAUTH_SCOPES": scopes,
         "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES": "[]",
@@ -54,8 +42,8 @@ def server_environment(server: Server, token: str, hub: HubAddresses, *, cookie_
         "JUPYTERHUB_API_URL": hub.api_url,
         "JUPYTERHUB_ACTIVITY_URL": f"{hub.api_url}/users/{quote(server.user_name, safe='@~')}/activity",
         "JUPYTERHUB_BASE_URL": hub.base_url,
-        "JUPYTERHUB_SERVICE_PREFIX": prefix,
-        "JUPYTERHUB_PUBLIC_URL": f"{hub.public_url}{prefix}" if hub.public_url else "",
+        "JUPYTERHUB_SERVICE_PREFIX": hub.server_path(server.user_name, server.name),
+        "JUPYTERHUB_PUBLIC_URL": hub.full_server_url(server.user_name, server.name),
         "JUPYTERHUB_PUBLIC_HUB_URL": f"{hub.public_url}{hub.base_url}hub/" if hub.public_url else "",
     }
 

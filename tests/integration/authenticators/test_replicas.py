@@ -24,7 +24,7 @@ from perijove.control.sessions import block_user, sign_out
 from perijove.control.sign_in import finish
 from perijove.control.watch import Watch
 from perijove.domain.claims import Claims
-from perijove.domain.environment import HubAddresses
+from perijove.domain.addresses import HubAddresses
 from perijove.domain.errors import ForbiddenError, NotFoundError, TooManyAttemptsError
 from perijove.domain.token import Token, TokenKind, hash_secret
 from perijove.domain.user import User
