@@ -1,5 +1,6 @@
 """jupyterhub-idle-culler, with the scopes that its documentation asks for."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -122,3 +123,14 @@ def test_an_old_server_is_stopped_though_it_is_busy(ours: Site, people: None, cl
     with culler(ours, clients_env, tmp_path, "--max-age=1") as running:
         until(lambda: not ours.server("fay"), what=f"the end of fay's server:\n{running.output}")
     assert_without_errors(running.output)
+
+
+def test_a_culler_that_the_hub_runs_needs_no_more_than_its_roles(clients_env: Path) -> None:
+    command = [str(clients_env / "bin" / "jupyterhub-idle-culler"), "--timeout=2", "--cull-every=1", "--logging=debug"]
+    managed = SETTINGS.replace(f'api_token = "{TOKEN}"', f"command = {json.dumps(command)}")
+    with site(managed) as ours:
+        ours.start("ann")
+        until(lambda: not ours.server("ann"), what=f"the end of ann's server:\n{ours.running.output}")
+        (log,) = ours.running.folder.glob("**/services/idle-culler.log")
+        assert "Culling server ann" in log.read_text()
+        assert_without_errors(log.read_text())

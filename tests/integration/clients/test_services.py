@@ -31,16 +31,19 @@ scopes = ["access:services"]
 [[services]]
 name = "notes"
 url = "http://127.0.0.1:{notes}"
+{run notes}
 api_token = "the-token-of-notes"
 oauth_client_allowed_scopes = ["servers!user"]
 [[services]]
 name = "quiet"
 url = "http://127.0.0.1:{quiet}"
+{run quiet}
 api_token = "the-token-of-quiet"
 oauth_no_confirm = true
 [[services]]
 name = "figures"
 url = "http://127.0.0.1:{figures}"
+{run figures}
 api_token = "the-token-of-figures"
 [[services]]
 name = "caller"
@@ -68,26 +71,35 @@ def environment(url: str, name: str, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def services(env: Path, folder: Path) -> Iterator[Site]:
-    """A site with three services that somebody else starts, after the hub."""
+def services(env: Path, folder: Path, *, managed: bool) -> Iterator[Site]:
+    """A site with three services, started by the hub or, after it, by somebody else."""
     ports = {"notes": free_port(), "quiet": free_port(), "figures": free_port()}
+    commands = {name: [str(env / "bin" / "python"), str(PROGRAMS / ("figures.py" if name == "figures" else "notes.py"))] for name in ports}
     settings = SETTINGS
     for name, port in ports.items():
-        settings = settings.replace(f"{{{name}}}", str(port))
+        run = f"command = {json.dumps(commands[name])}" if managed else ""
+        settings = settings.replace(f"{{{name}}}", str(port)).replace(f"{{run {name}}}", run)
     with ExitStack() as stack:
         found = stack.enter_context(site(settings))
         for name, port in ports.items():
+            if managed:
+                continue
             place = folder / name
             place.mkdir()
-            command = [str(env / "bin" / "python"), str(PROGRAMS / ("figures.py" if name == "figures" else "notes.py"))]
-            running = stack.enter_context(program(place, command, environment(found.running.hub_url, name, port)))
-            until(partial(running.listens, port), what=f"the service {name}")
+            stack.enter_context(program(place, commands[name], environment(found.running.hub_url, name, port)))
+        for name in ports:
+            until(partial(listens, found, name), what=f"the service {name}")
         yield found
 
 
-@pytest.fixture(scope="module")
-def ours(clients_env: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with services(clients_env, tmp_path_factory.mktemp("services")) as found:
+def listens(site: Site, name: str) -> bool:
+    """Whether it answers by now, through the proxy."""
+    return httpx.get(f"{site.url}/services/{name}/nothing-here").status_code == 404
+
+
+@pytest.fixture(scope="module", params=["external", "managed"])
+def ours(request: pytest.FixtureRequest, clients_env: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with services(clients_env, tmp_path_factory.mktemp("services"), managed=request.param == "managed") as found:
         yield found
 
 

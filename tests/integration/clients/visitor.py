@@ -18,7 +18,7 @@ from tests.running.browser import Person
 _NAVIGATE = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-site": "none", "accept": "text/html"}
 _FETCH = {"sec-fetch-mode": "cors", "sec-fetch-dest": "empty", "sec-fetch-site": "same-origin", "accept": "application/json"}
 _AGREE = re.compile(r'action="([^"]*oauth2/authorize[^"]*)"')
-_TOKEN = re.compile(r'name="_xsrf" value="([^"]+)"')
+_HIDDEN = re.compile(r'type="hidden" name="([^"]+)" value="([^"]*)"')
 
 
 class Visitor(Person):
@@ -45,9 +45,10 @@ class Visitor(Person):
         """Answer the hub's question whether the server or service may know who it is."""
         form = _AGREE.search(page.text)
         assert form, page.text
-        token = _TOKEN.search(page.text, form.end())
-        assert token, page.text
-        return self.http.post(unescape(form[1]), data={"_xsrf": token[1]}, headers={**_NAVIGATE, "sec-fetch-site": "same-origin"})
+        sent: dict[str, list[str]] = {}
+        for name, value in _HIDDEN.findall(page.text, form.end(), page.text.index("</form>", form.end())):
+            sent.setdefault(name, []).append(unescape(value))
+        return self.http.post(unescape(form[1]), data=sent, headers={**_NAVIGATE, "sec-fetch-site": "same-origin"})
 
     def socket_headers(self, path: str) -> dict[str, str]:
         """What a browser sends when it opens a WebSocket there."""
