@@ -15,6 +15,7 @@ from perijove.control.context import Hub
 from perijove.control.effective import roles_in_force
 from perijove.domain.access import Identity, may, server_resource, service_resource
 from perijove.domain.delegation import IDENTIFY_SCOPES, resolve_requested
+from perijove.domain.environment import callback_url
 from perijove.domain.errors import BadInputError, ForbiddenError
 from perijove.domain.server import Server
 from perijove.domain.token import OAuthClient, OAuthCode, Token, TokenKind, hash_secret
@@ -68,20 +69,26 @@ class Authorization:
 
 
 async def find_client(hub: Hub, client_id: str, redirect_uri: str) -> OAuthClient:
-    """The client, if its redirect URI is the one given: only then the browser may be sent there at all.
+    """The client, if its redirect URI is the one given: only then the browser may be sent there at all. A server that was started
+    before subdomain mode came or went gave its redirect URI of then, but is reached, and has the answer, where it would be now.
 
     Raises BadInputError (a page for the person, never a redirect).
     """
     if not client_id:
         raise BadInputError("Missing client_id parameter value.", "The server or service that sent you here did not say who it is; tell its owner.")
-    client = await hub.store.read(lambda tx: tx.oauth.client(client_id))
+    client, server = await hub.store.read(lambda tx: _client(tx, client_id))
     if client is None:
         raise BadInputError(
             "Invalid client_id parameter value.", "The server that sent you here is not known any more. Start it again from the home page."
         )
     if redirect_uri and redirect_uri != client.redirect_uri:
         raise BadInputError("Mismatching redirect URI.", "The server or service that sent you here is not set up as the hub expects; tell its owner.")
-    return client
+    return client if server is None else replace(client, redirect_uri=callback_url(hub.addresses, server))
+
+
+def _client(tx: Tx, client_id: str) -> tuple[OAuthClient | None, Server | None]:
+    client = tx.oauth.client(client_id)
+    return client, tx.servers.get(client.server_id) if client is not None and client.server_id is not None else None
 
 
 async def consider(hub: Hub, identity: Identity, request: AuthorizeRequest) -> Authorization:
@@ -204,7 +211,8 @@ class Granted:
 
 
 async def exchange(hub: Hub, *, client_id: str, client_secret: str, code: str, redirect_uri: str, code_verifier: str | None) -> Granted:
-    """Trade a code for a token. Raises OAuthError (401 invalid_client, 400 invalid_grant)."""
+    """Trade a code for a token, as long as the browser session lasts that it was given in. Raises OAuthError (401 invalid_client,
+    400 invalid_request and invalid_grant)."""
     now = hub.clock.now()
     text = token_urlsafe(32)
     age_s = int(hub.settings.hub.oauth_token_age)
@@ -213,17 +221,18 @@ async def exchange(hub: Hub, *, client_id: str, client_secret: str, code: str, r
         client = tx.oauth.client(client_id)
         if client is None or not hmac.compare_digest(client.secret, hash_secret(client_secret)):
             return OAuthError("invalid_client", "the client is unknown or its secret is wrong", 401)
+        if not code:
+            return OAuthError("invalid_request", "code is missing")
         found = tx.oauth.take_code(hash_secret(code))
-        problem = (
-            _problem(found, client, redirect_uri, code_verifier)
-            if found is not None and found.expires_at > now
-            else "the code is unknown, used or expired"
-        )
-        if found is None or problem:
-            return OAuthError("invalid_grant", problem)  # returned, not raised: the code stays used
+        if found is None or found.expires_at <= now:
+            return OAuthError("invalid_grant", "the code is unknown, used or expired")
+        if problem := _problem(found, client, redirect_uri, code_verifier):
+            return problem  # returned, not raised: the code stays used
         user = tx.users.by_id(found.user_id)
         if user is None or user.blocked:
             return OAuthError("invalid_grant", "the person is not there any more")
+        if not any(session.session_id == found.session_id and session.expires_at > now for session in tx.sessions.of_user(user.id)):
+            return OAuthError("invalid_grant", "the person has signed out since")
         token = Token(
             id=0,
             kind=TokenKind.OAUTH,
@@ -248,20 +257,23 @@ async def exchange(hub: Hub, *, client_id: str, client_secret: str, code: str, r
     return Granted(text, age_s, found.scopes)
 
 
-def _problem(code: OAuthCode, client: OAuthClient, redirect_uri: str, verifier: str | None) -> str:
+def _problem(code: OAuthCode, client: OAuthClient, redirect_uri: str, verifier: str | None) -> OAuthError | None:
     if code.client_id != client.id:
-        return "the code was made for another client"
-    if code.redirect_uri and redirect_uri != code.redirect_uri:
-        return "the redirect URI is not the one of the request"
-    if code.code_challenge is not None and not challenge_met(code.code_challenge, code.code_challenge_method or "plain", verifier):
-        return "the code verifier does not fit the challenge"
-    return ""
-
-
-def challenge_met(challenge: str, method: str, verifier: str | None) -> bool:
-    """RFC 7636 section 4.6."""
+        return OAuthError("invalid_grant", "the code was made for another client")
+    # Left out of the request for the code, it may be left out here (RFC 6749 section 4.1.3); but what is sent must be right.
+    if redirect_uri != (code.redirect_uri or (redirect_uri and client.redirect_uri)):
+        return OAuthError("invalid_grant", "the redirect URI is not the one of the request")
+    if code.code_challenge is None:
+        return None
     if not verifier:
-        return False
+        return OAuthError("invalid_request", "code_verifier is missing")
+    if not challenge_met(code.code_challenge, code.code_challenge_method or "plain", verifier):
+        return OAuthError("invalid_grant", "the code verifier does not fit the challenge")
+    return None
+
+
+def challenge_met(challenge: str, method: str, verifier: str) -> bool:
+    """RFC 7636 section 4.6."""
     if method == "S256":
         verifier = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     return hmac.compare_digest(verifier.encode(), challenge.encode())

@@ -13,12 +13,12 @@ from perijove.domain.access import group_resource, server_resource, service_reso
 from perijove.domain.roles import held_roles
 from perijove.domain.server import Server
 from perijove.domain.share import Share, ShareCode, SharedServer
-from perijove.domain.token import Token
+from perijove.domain.token import Token, TokenKind
 from perijove.domain.user import Group, Service, User
 from perijove.domain.visibility import visible_fields
 from perijove.web.api.models import GroupModel, Name, ServerModel, ServiceModel, ShareCodeModel, SharedServerModel, ShareModel, TokenModel, UserModel
 from perijove.web.surface import Surface
-from perijove.wire.names import server_prefix, user_segment
+from perijove.wire.names import user_segment
 from perijove.wire.scopes import Owner, Scopes
 
 
@@ -40,10 +40,9 @@ def person_groups(user: User) -> frozenset[str]:
 
 def server_model(server: Server, surface: Surface, fields: frozenset[str]) -> ServerModel:
     """One server; `state` only with admin:server_state."""
-    url = server_prefix(surface.base_url, server.user_name, server.name)
+    addresses = surface.hub.addresses
     user, name = user_segment(server.user_name), quote(server.name, safe="@~")
     progress = f"{surface.prefix}api/users/{user}/server{f's/{name}' if server.name else ''}/progress"
-    public = surface.hub.addresses.public_url
     return ServerModel(
         name=server.name,
         display_name=server.display_name or server.name,
@@ -53,11 +52,11 @@ def server_model(server: Server, surface: Surface, fields: frozenset[str]) -> Se
         pending=server.pending,
         ready=server.ready,
         stopped=server.stopped,
-        url=url,
+        url=addresses.server_url(server.user_name, server.name),
         user_options=dict(server.options),
         progress_url=progress,
-        full_url=f"{public}{url}" if public else None,
-        full_progress_url=f"{public}{progress}" if public else None,
+        full_url=addresses.full_server_url(server.user_name, server.name) or None,
+        full_progress_url=f"{addresses.public_url}{progress}" if addresses.public_url else None,
         state=dict(server.spawner_state or {}) if "state" in fields else UNSET,
     )
 
@@ -81,7 +80,7 @@ def user_model(person: Person, surface: Surface, scopes: Scopes, *, stopped_serv
     if "groups" in fields:
         model.groups = sorted(user.groups)
     if "server" in fields:
-        model.server = server_prefix(surface.base_url, user.name, "") if running else None
+        model.server = surface.hub.addresses.server_url(user.name, "") if running else None
         model.pending = default.pending if default is not None else None
     if "created" in fields:
         model.created = iso(user.created)
@@ -126,7 +125,7 @@ def service_model(service: Service, surface: Surface, scopes: Scopes) -> Service
         model.roles = held_roles(Owner("service", service.name), service.roles, admin=service.admin)
     if "url" in fields:
         model.url = service.url or ""
-        model.prefix = f"{surface.base_url}services/{quote(service.name)}/" if service.url else ""
+        model.prefix = surface.hub.addresses.service_path(service.name) if service.url else ""
         model.command, model.pid = list(service.command), service.pid
         model.info, model.display = dict(service.info), service.display
     return model
@@ -142,9 +141,9 @@ def token_fields(token: Token, owner: str, scopes: Sequence[str]) -> dict[str, A
         "created": iso_of(token.created),
         "last_activity": iso(token.last_activity),
         "expires_at": iso(token.expires_at),
-        "note": token.note,
+        "note": "" if token.kind is TokenKind.OAUTH else token.note,
         "session_id": token.session_id,
-        "oauth_client": token.client_id or "JupyterHub",
+        "oauth_client": (token.note if token.kind is TokenKind.OAUTH else "") or token.client_id or "JupyterHub",
     }
 
 
@@ -153,8 +152,8 @@ def token_model(token: Token, owner: str, scopes: Sequence[str]) -> TokenModel:
 
 
 def _shared_server(server: SharedServer, surface: Surface) -> SharedServerModel:
-    url, public = server_prefix(surface.base_url, server.owner, server.name), surface.hub.addresses.public_url
-    full = f"{public}{url}" if public else None
+    addresses, whose = surface.hub.addresses, (server.owner, server.name)
+    url, full = addresses.server_url(*whose), addresses.full_server_url(*whose) or None
     return SharedServerModel(user=Name(server.owner), name=server.name, url=url, full_url=full, ready=server.ready)
 
 

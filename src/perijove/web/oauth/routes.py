@@ -15,6 +15,7 @@ from perijove.web.pages.authorize import authorize_page
 from perijove.web.router import Access, Route
 
 _ONCE = ("client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method")
+_CHALLENGE = 'Bearer error="invalid_client"'
 _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 
 
@@ -106,9 +107,12 @@ def _back(call: Call, redirect_uri: str, answer: dict[str, str]) -> Response:
 
 async def token(call: Call) -> Response:
     """RFC 6749 section 4.1.3; client credentials in the body or by HTTP Basic."""
-    form = dict(parse_qsl((await call.body()).decode("utf-8", "replace"), keep_blank_values=True))
+    pairs = parse_qsl((await call.body()).decode("utf-8", "replace"), keep_blank_values=True)
+    form = dict(pairs)
     client_id, client_secret = _client_credentials(call, form)
     try:
+        if len(form) < len(pairs):
+            raise OAuthError("invalid_request", "no parameter may come twice")
         if form.get("grant_type") != "authorization_code":
             raise OAuthError("unsupported_grant_type", "grant_type must be authorization_code")
         granted = await exchange(
@@ -120,7 +124,8 @@ async def token(call: Call) -> Response:
             code_verifier=form.get("code_verifier"),
         )
     except OAuthError as error:
-        return json_response(Refused(error.error, error.description), error.status, _NO_STORE)
+        headers = _NO_STORE | ({"www-authenticate": _CHALLENGE} if error.status == 401 else {})
+        return json_response(Refused(error.error, error.description), error.status, headers)
     lasts = int(granted.expires_in_s) if granted.expires_in_s else UNSET
     return json_response(Granted(access_token=granted.text, scope=" ".join(granted.scopes), expires_in=lasts), 200, _NO_STORE)
 
