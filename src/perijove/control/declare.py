@@ -38,8 +38,8 @@ def _users(tx: Tx, settings: Settings, now: datetime) -> None:
     admins = [entry.name for entry in settings.users if entry.admin]
     held = [name for role in settings.roles for name in role.users]
     members = [name for group in settings.groups for name in group.users]
+    tx.users.add_missing(admins, admin=True, now=now)  # first: others may name them, too
     tx.users.add_missing(list(dict.fromkeys([*wanted, *held, *members])), now=now)
-    tx.users.add_missing(admins, admin=True, now=now)
 
 
 def _groups(tx: Tx, settings: Settings, now: datetime) -> None:
