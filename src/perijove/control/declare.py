@@ -9,6 +9,7 @@ from datetime import datetime
 
 from perijove.config.settings import RoleEntry, ServiceEntry, Settings
 from perijove.control.context import Hub
+from perijove.control.rerouting import reroute
 from perijove.control.service_reach import remove, set_client, set_route, set_token
 from perijove.domain.errors import SettingsError
 from perijove.domain.roles import DEFAULT_ROLES, USER_ROLE
@@ -25,6 +26,7 @@ async def declare(hub: Hub, service_tokens: dict[str, str]) -> None:
     settings = hub.settings
 
     def change(tx: Tx) -> None:
+        reroute(tx, hub, now)
         _users(tx, settings, now)
         _groups(tx, settings, now)
         _services(tx, hub, service_tokens, now)

@@ -83,7 +83,12 @@ async def find_client(hub: Hub, client_id: str, redirect_uri: str) -> OAuthClien
         )
     if redirect_uri and redirect_uri != client.redirect_uri:
         raise BadInputError("Mismatching redirect URI.", "The server or service that sent you here is not set up as the hub expects; tell its owner.")
-    return client if server is None else replace(client, redirect_uri=callback_url(hub.addresses, server))
+    if server is None:
+        return client
+    if client.redirect_uri.startswith("https:") and not hub.addresses.domain:
+        # Its cookies are for its whole host, which it does not share with other people's servers any more: they would see them.
+        raise BadInputError("This server was started when it had a host of its own.", "Stop it and start it again from the home page.")
+    return replace(client, redirect_uri=callback_url(hub.addresses, server))
 
 
 def _client(tx: Tx, client_id: str) -> tuple[OAuthClient | None, Server | None]:

@@ -33,9 +33,14 @@ class HubAddresses:
 
     @property
     def host_cookies(self) -> bool:
-        """Whether cookies can be bound to their host by the prefix __Host- (RFC 6265bis section 4.1.3.2): that needs TLS, and a host
-        that nobody else has a path of."""
+        """Whether the hub's and servers' cookies can be bound to their host by the prefix __Host- (RFC 6265bis section 4.1.3.2): that
+        needs TLS, and a host that nobody else has a path of."""
         return self.subdomain_host.startswith("https:")
+
+    @property
+    def service_host_cookies(self) -> bool:
+        """Whether those of services can; by the legacy rule all share one host."""
+        return self.host_cookies and self.naming != "legacy"
 
     def server_path(self, user: str, server: str) -> str:
         """ "/user/ada/" or "/user/ada/lab/"."""
@@ -52,6 +57,10 @@ class HubAddresses:
     def full_server_url(self, user: str, server: str) -> str:
         """With scheme and host; "" if they are not known."""
         return (self._origin("user", user) or self.public_url) + self.server_path(user, server) if self.public_url else ""
+
+    def person_origin(self, user: str) -> str:
+        """ "https://ada.example.org:8443"; "" without subdomain mode."""
+        return self._origin("user", user)
 
     def service_path(self, name: str) -> str:
         """ "/services/grader/"."""

@@ -66,6 +66,14 @@ class NotFoundError(PerijoveError):
     blame = Blame.PERSON
 
 
+class MisdirectedError(PerijoveError):
+    """It came by a name that is not the hub's (RFC 9110 section 15.5.20)."""
+
+    code = "wrong-host"
+    status = 421
+    blame = Blame.ADMINISTRATOR
+
+
 class ConflictError(PerijoveError):
     """It exists already, or is in a state in which this cannot be done."""
 

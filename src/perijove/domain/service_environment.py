@@ -19,7 +19,7 @@ def service_environment(service: Service, token: str, hub: HubAddresses) -> dict
         "JUPYTERHUB_API_TOKEN": token,
         "JPY_API_TOKEN": token,
         "JUPYTERHUB_CLIENT_ID": service.oauth_client_id or f"service-{service.name}",
-        "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "1" if hub.host_cookies else "0",
+        "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "1" if hub.service_host_cookies else "0",
         "JUPYTERHUB_HOST": hub.public_url,
         "JUPYTERHUB_OAUTH_CALLBACK_URL": service.oauth_redirect_uri or (f"{hub.service_url(service.name)}oauth_callback" if service.url else ""),
         "JUPYTERHUB_OAUTH_ACCESS_SCOPES": scopes,

@@ -7,7 +7,8 @@ from perijove.proxy.certfiles import CertificateFiles
 from perijove.proxy.manners import Manners
 from perijove.proxy.tlsdemands import TlsDemands
 
-HUB_COOKIES: Final = frozenset({"perijove-session", "__Host-perijove-session", "jupyterhub-hub-login"})
+_HUB_COOKIES: Final = ("perijove-session", "perijove-visit", "perijove-sign-in")
+HUB_COOKIES: Final = frozenset({*_HUB_COOKIES, *(f"__Host-{name}" for name in _HUB_COOKIES), "jupyterhub-hub-login"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from perijove.web.call import Call
 from perijove.web.credentials import identify
 from perijove.web.failure import api_failure, failure
 from perijove.web.router import Access, Match, Route, Router
+from perijove.web.strays import astray
 from perijove.web.surface import PROTOCOL_VERSION, Surface
 from perijove.web.visitor import believe_proxies
 from perijove.web.wants import Wants
@@ -68,6 +69,9 @@ class App:
         access = match.route.access if match.route is not None else None
         wants = Wants.PAGE if access is Access.PAGE else Wants.JSON if api else Wants.of(call.request)
         try:
+            stray = astray(call, access, inside=inside)
+            if stray is not None:
+                return stray
             if not inside:
                 return self._outside(call)
             if match.route is None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from perijove.domain.access import HUB, Identity, Resource, may
 from perijove.domain.errors import BadInputError, NotSignedInError
 from perijove.domain.token import Session
-from perijove.web import cookies
+from perijove.web.cookies import VISIT, Jar
 from perijove.web.origin import page_token
 from perijove.web.surface import Surface
 
@@ -82,8 +82,17 @@ class Call:
 
     def keep_visit(self, response: Response) -> None:
         """Let an unknown browser keep its mark."""
-        if self.cookie is None and self.visit and self.request.cookies.get(cookies.VISIT) != self.visit:
-            cookies.set_cookie(response, cookies.VISIT, self.visit, path=self.surface.prefix, secure=self.secure)
+        if self.cookie is None and self.visit and self.kept(VISIT) != self.visit:
+            self.jar.set(response, VISIT, self.visit)
+
+    @property
+    def jar(self) -> Jar:
+        """The hub's own cookies, as this browser has them."""
+        return Jar(self.surface.hub.addresses, self.secure)
+
+    def kept(self, cookie: str) -> str:
+        """What the browser sent of a cookie of ours (web/cookies.py); "" if nothing."""
+        return self.jar.get(self.request.cookies, cookie)
 
     @property
     def address(self) -> str:

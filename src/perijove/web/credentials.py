@@ -3,8 +3,8 @@
 import hmac
 
 from perijove.domain.errors import ForbiddenError, NotSignedInError
-from perijove.web import cookies
 from perijove.web.call import Call
+from perijove.web.cookies import SESSION, VISIT
 from perijove.web.origin import FIELD, HEADER, SAFE_METHODS, foreign, needs_token, token_fits
 from perijove.web.router import Access
 
@@ -42,7 +42,7 @@ async def _token(call: Call) -> bool:
 
 
 async def _read_cookie(call: Call) -> bool:
-    cookie = call.request.cookies.get(cookies.SESSION)
+    cookie = call.kept(SESSION)
     if not cookie:
         return False
     identities = call.surface.identities
@@ -78,7 +78,7 @@ async def check_meant(call: Call) -> None:
 
 async def _visit(call: Call) -> None:
     """A page for anybody with a browser; a form it sends must be one that this browser was shown."""
-    call.visit = call.request.cookies.get(cookies.VISIT, "")
+    call.visit = call.kept(VISIT)
     await _read_cookie(call)
     if call.request.method not in SAFE_METHODS:
         await check_meant(call)

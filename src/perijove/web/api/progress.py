@@ -11,7 +11,6 @@ from perijove.control.progress import ProgressEvent, progress
 from perijove.control.spawner_calls import log_tail
 from perijove.domain.server import Phase, Server
 from perijove.web.call import Call
-from perijove.wire.names import server_prefix
 
 KEEP_ALIVE_S = 8.0
 """An empty line now and then, so that nobody between us and the browser takes the stream for dead (JupyterHub's interval)."""
@@ -58,7 +57,7 @@ def _shape(call: Call, server: Server, event: ProgressEvent) -> dict[str, Any]:
     if not event.last:
         return shape
     if event.ended is not None and event.ended.phase is Phase.READY:
-        url = server_prefix(call.surface.base_url, server.user_name, server.name)
+        url = call.surface.hub.addresses.server_url(server.user_name, server.name)
         link = f'<a href="{escape(url)}">{escape(url)}</a>'
         return shape | {"ready": True, "message": f"Server ready at {url}", "html_message": f"Server ready at {link}", "url": url}
     if event.ended is not None and event.ended.failure is not None:

@@ -8,8 +8,7 @@ from perijove.domain.share import SharedServer
 from perijove.web.call import Call
 from perijove.web.pages.render import page
 from perijove.web.pages.shared import shared_title
-from perijove.web.redirect import safe_next
-from perijove.wire.names import server_prefix
+from perijove.web.pages.spawn import next_of
 
 
 def _visitor(call: Call) -> str:
@@ -19,7 +18,7 @@ def _visitor(call: Call) -> str:
 
 
 def _onward(call: Call, server: SharedServer) -> str:
-    return safe_next(call.request.query_params.get("next"), call.host) or server_prefix(call.surface.base_url, server.owner, server.name)
+    return next_of(call) or call.surface.hub.addresses.server_url(server.owner, server.name)
 
 
 def _code(text: str | None) -> str:

@@ -19,7 +19,7 @@ from perijove.web.call import Call
 from perijove.web.pages.home import see_other
 from perijove.web.pages.own import target_of
 from perijove.web.pages.render import page
-from perijove.wire.names import server_prefix, user_segment
+from perijove.wire.names import user_segment
 from perijove.wire.scopes import Scopes
 
 PAGE = 50
@@ -45,7 +45,7 @@ def _rows(call: Call, people: Page[Person]) -> list[dict[str, object]]:
                     "segment": segment,
                     "path": f"{segment}/{quote(name)}" if name else segment,
                     "label": f"{person.user.name}'s server {name}".strip(),
-                    "url": server_prefix(call.surface.base_url, person.user.name, name),
+                    "url": call.surface.hub.addresses.server_url(person.user.name, name),
                 }
             )
     return rows

@@ -20,7 +20,7 @@ async def authorize_page(call: Call, grant: Authorization) -> Response:
     return await page(
         call,
         "authorize.html",
-        form_action=f"'self' {target.scheme}://{target.netloc}" if target.netloc else "'self'",
+        form_action=f"{target.scheme}://{target.netloc}" if target.netloc else "",
         what=what,
         server_owner=grant.server.user_name if grant.server else "",
         granted=grant.scopes,

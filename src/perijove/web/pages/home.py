@@ -11,7 +11,7 @@ from perijove.web.call import Call
 from perijove.web.pages.own import Target, asks, may_target, target_of
 from perijove.web.pages.render import page
 from perijove.web.pages.shared import shared_rows
-from perijove.wire.names import server_prefix, user_segment
+from perijove.wire.names import user_segment
 
 
 def see_other(call: Call, path: str) -> Response:
@@ -33,7 +33,7 @@ async def home(call: Call) -> Response:
     named = [
         {
             "server": server,
-            "url": server_prefix(call.surface.base_url, user.name, server.name),
+            "url": call.surface.hub.addresses.server_url(user.name, server.name),
             "path": f"{user_segment(user.name)}/{quote(server.name, safe='@~')}",
             "may_share": may_target(call, "shares", Target(person, server.name, server)),
         }
@@ -52,7 +52,7 @@ async def home(call: Call) -> Response:
         owner=user.name,
         owner_segment=user_segment(user.name),
         default=next((server for server in person.servers if not server.name), None),
-        default_url=server_prefix(call.surface.base_url, user.name, ""),
+        default_url=call.surface.hub.addresses.server_url(user.name, ""),
         named=named,
         named_allowed=call.surface.hub.settings.limits.named_servers or bool(named),
         asks=asks(call, person),

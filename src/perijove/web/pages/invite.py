@@ -42,7 +42,7 @@ async def accept(call: Call) -> Response:
                 password=form.get("password", ""),
                 address=call.address,
                 user_agent=call.request.headers.get("user-agent", ""),
-                replaces=call.request.cookies.get(cookies.SESSION),
+                replaces=call.kept(cookies.SESSION),
             ),
         )
     except (BadInputError, ConflictError) as error:

@@ -8,7 +8,7 @@ from perijove.domain.access import may, server_resource
 from perijove.domain.options import OptionField, Profile
 from perijove.domain.server import Server
 from perijove.web.call import Call
-from perijove.wire.names import server_prefix, user_segment
+from perijove.wire.names import user_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Target:
         return "your server" if own else f"{self.person.user.name}'s server"
 
     def url(self, call: Call) -> str:
-        return server_prefix(call.surface.base_url, self.person.user.name, self.name)
+        return call.surface.hub.addresses.server_url(self.person.user.name, self.name)
 
 
 async def target_of(call: Call, scope: str) -> Target:

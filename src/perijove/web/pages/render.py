@@ -54,9 +54,11 @@ def _environment() -> Environment:
     return environment
 
 
-async def page(call: Call, template: str, *, status: int = 200, form_action: str = "'self'", **values: Any) -> Response:
-    """A page for whoever asks, signed in or not."""
+async def page(call: Call, template: str, *, status: int = 200, form_action: str = "", **values: Any) -> Response:
+    """A page for whoever asks, signed in or not. `form_action`: where its forms lead besides to ourselves and, in subdomain mode, to
+    servers and services (browsers look at redirects, too)."""
     surface = call.surface
+    forms = " ".join(place for place in ("'self'", surface.hub.addresses.everyones_hosts, form_action) if place)
     common: dict[str, Any] = {
         "me": call.identity if call.session is not None else None,
         "prefix": surface.prefix,
@@ -73,7 +75,7 @@ async def page(call: Call, template: str, *, status: int = 200, form_action: str
     response = HTMLResponse(
         text,
         status,
-        headers={"content-security-policy": POLICY.format(form=form_action), "cache-control": "no-store", "referrer-policy": "same-origin"},
+        headers={"content-security-policy": POLICY.format(form=forms), "cache-control": "no-store", "referrer-policy": "same-origin"},
     )
     call.keep_visit(response)
     return response
@@ -86,7 +88,7 @@ async def _menu(call: Call) -> list[Mapping[str, str]]:
         return []
     services = await list_services(call.surface.hub)
     return [
-        {"name": service.name, "prefix": f"{call.surface.base_url}services/{service.name}/"}
+        {"name": service.name, "prefix": call.surface.hub.addresses.service_url(service.name)}
         for service in services
         if service.url and service.display and may_do(identity, "access:services", service_resource(service.name))
     ]

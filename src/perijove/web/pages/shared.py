@@ -8,7 +8,7 @@ from perijove.domain.access import may, server_resource, user_resource
 from perijove.domain.page import Page
 from perijove.domain.share import Recipient, Share, SharedServer
 from perijove.web.call import Call
-from perijove.wire.names import server_prefix, user_segment
+from perijove.wire.names import user_segment
 
 PAGE = 50
 
@@ -40,7 +40,7 @@ def _row(call: Call, one: Share) -> dict[str, Any]:
     return {
         "title": shared_title(server),
         "ready": server.ready,
-        "url": server_prefix(call.surface.base_url, server.owner, server.name),
+        "url": call.surface.hub.addresses.server_url(server.owner, server.name),
         "path": f"{owner}/{quote(server.name, safe='@~')}" if server.name else owner,
         "group": one.to.name if one.to.kind == "group" else "",
         "may_open": bool(may(call.identity, "access:servers", on)),

@@ -18,7 +18,6 @@ from perijove.web.origin import FIELD, navigation
 from perijove.web.pages.render import page
 from perijove.web.pages.spawn import next_of
 from perijove.web.sign_in_request import sign_in_request
-from perijove.wire.names import server_prefix
 
 STATE_AGE_S = 600
 
@@ -38,7 +37,7 @@ async def show(call: Call) -> Response:
     if isinstance(begun, Redirect):
         response = RedirectResponse(begun.url, 302)
         sealed = call.surface.hub.secrets.encrypt(msgspec.json.encode(_Kept(dict(begun.state), next_of(call))))
-        cookies.set_cookie(response, cookies.STATE, sealed.decode(), path=call.surface.prefix, secure=call.secure, max_age_s=STATE_AGE_S)
+        call.jar.set(response, cookies.STATE, sealed.decode(), max_age_s=STATE_AGE_S)
         return response
     return await _form(call, begun)
 
@@ -82,12 +81,12 @@ async def callback(call: Call) -> Response:
     fields = dict(call.request.query_params)
     signed_in = await _finish(call, Credentials(fields=fields, request=sign_in_request(call), state=kept.state))
     response = await go_on(call, signed_in, kept.next)
-    cookies.drop_cookie(response, cookies.STATE, path=call.surface.prefix, secure=call.secure)
+    call.jar.drop(response, cookies.STATE)
     return response
 
 
 def _kept(call: Call) -> _Kept:
-    sealed = call.request.cookies.get(cookies.STATE, "")
+    sealed = call.kept(cookies.STATE)
     try:
         return msgspec.json.decode(call.surface.hub.secrets.decrypt(sealed.encode()), type=_Kept)
     except ValueError:
@@ -96,16 +95,15 @@ def _kept(call: Call) -> _Kept:
 
 async def _finish(call: Call, credentials: Credentials) -> SignedIn:
     agent = call.request.headers.get("user-agent", "")
-    return await use_case.finish(call.surface.hub, credentials, user_agent=agent, replaces=call.request.cookies.get(cookies.SESSION))
+    return await use_case.finish(call.surface.hub, credentials, user_agent=agent, replaces=call.kept(cookies.SESSION))
 
 
 async def go_on(call: Call, signed_in: SignedIn, following: str) -> Response:
     """Give the browser its cookies and send it on."""
     response = RedirectResponse(following or await _goal(call, signed_in.user.name), 303)
-    age, surface = int(call.surface.hub.settings.hub.session_age), call.surface
-    cookies.set_cookie(response, cookies.SESSION, signed_in.cookie, path=surface.prefix, secure=call.secure, max_age_s=age)
-    cookies.set_cookie(response, cookies.SESSION_ID, signed_in.session.session_id, path=surface.base_url, secure=call.secure)
-    cookies.drop_cookie(response, cookies.VISIT, path=surface.prefix, secure=call.secure)
+    call.jar.set(response, cookies.SESSION, signed_in.cookie, max_age_s=int(call.surface.hub.settings.hub.session_age))
+    call.jar.set(response, cookies.SESSION_ID, signed_in.session.session_id)
+    call.jar.drop(response, cookies.VISIT)
     return response
 
 
@@ -120,15 +118,17 @@ async def _goal(call: Call, name: str) -> str:
     person = await find_person(call.surface.hub, name)
     default = next((server for server in person.servers if not server.name), None) if person else None
     if default is not None and default.ready and settings.redirect_to_server:
-        return server_prefix(call.surface.base_url, name, "")
+        return call.surface.hub.addresses.server_url(name, "")
     return call.surface.prefix + "home"
 
 
 async def sign_out_page(call: Call) -> Response:
     """JupyterHub signs out on GET, and servers' "Log Out" leads here by a plain redirect. Where the browser says that another
-    site, or something else than a navigation, caused the request, nobody is signed out without a click."""
+    site, or something else than a navigation, caused the request, nobody is signed out without a click. In subdomain mode the click
+    on "Log Out" itself counts."""
     headers = call.request.headers
-    if call.session is not None and (headers.get("sec-fetch-site", "none") not in {"none", "same-origin"} or not navigation(headers)):
+    trusted = {"none", "same-origin"} | ({"same-site"} if call.surface.hub.addresses.domain and headers.get("sec-fetch-user") == "?1" else set())
+    if call.session is not None and (headers.get("sec-fetch-site", "none") not in trusted or not navigation(headers)):
         return await page(call, "sign_out.html")
     return await sign_out(call)
 
@@ -145,6 +145,6 @@ async def sign_out(call: Call) -> Response:
                     await ask_stop(surface.hub, call.who.name, server.name, actor=call.who.name)
     call.identity, call.session, call.cookie, call.visit = None, None, None, ""
     response = await page(call, "signed_out.html")
-    cookies.drop_cookie(response, cookies.SESSION, path=surface.prefix, secure=call.secure)
-    cookies.drop_cookie(response, cookies.SESSION_ID, path=surface.base_url, secure=call.secure)
+    call.jar.drop(response, cookies.SESSION)
+    call.jar.drop(response, cookies.SESSION_ID)
     return response

@@ -18,7 +18,7 @@ from perijove.web.pages.own import Target, asks, may_target, option_fields, targ
 from perijove.web.pages.render import page
 from perijove.web.redirect import safe_next
 from perijove.web.wants import Wants
-from perijove.wire.names import server_prefix, user_segment
+from perijove.wire.names import user_segment
 
 NOT_RUNNING = 424
 """What JupyterHub answers at the address of a stopped server; JupyterLab knows it."""
@@ -27,7 +27,7 @@ _PREFIX = "option."
 
 def next_of(call: Call) -> str:
     """Where to go on to, "" if nowhere or elsewhere."""
-    return safe_next(call.request.query_params.get("next"), call.host) or ""
+    return safe_next(call.request.query_params.get("next"), call.host, call.surface.hub.addresses.subdomain_host) or ""
 
 
 async def form(call: Call) -> Response:
@@ -158,7 +158,8 @@ async def at_server(call: Call) -> Response:
         return json_response({"status": NOT_RUNNING, "message": f"{user}'s server is not running.", "hint": hint}, NOT_RUNNING)
     target = await target_of(call, "access:servers")
     tail = call.path.removeprefix(f"{call.surface.prefix}user/")
-    following = f"{call.surface.base_url}user/{tail}" + (f"?{call.query}" if call.query else "")
+    origin = call.surface.hub.addresses.person_origin(target.person.user.name)
+    following = f"{origin}{call.surface.base_url}user/{tail}" + (f"?{call.query}" if call.query else "")
     present = target.server
     if present is not None and present.ready:
         return _again(call, target, following)
@@ -198,7 +199,3 @@ async def user_redirect(call: Call) -> Response:
     if target.server is not None and target.server.ready:
         return RedirectResponse(following, 302)
     return RedirectResponse(f"{call.surface.prefix}spawn/{target.path}?next={quote(following, safe='')}", 302)
-
-
-def own_url(call: Call) -> str:
-    return server_prefix(call.surface.base_url, call.who.name, "")
