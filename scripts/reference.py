@@ -339,6 +339,15 @@ def chp_options_page() -> Iterator[str]:
     yield "| `CONFIGPROXY_API_SSL_KEY_PASSPHRASE` | the passphrase of `--api-ssl-key` |"
 
 
+def jupyterhub_differences_page() -> Iterator[str]:
+    """The table that the comparison with JupyterHub goes by."""
+    root = str(FOLDER.parent.parent)
+    if root not in sys.path:
+        sys.path.append(root)
+    lines: Iterator[str] = import_module("tests.integration.compared.differences").page()
+    yield from lines
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "metrics": metrics_page,
     "audit": audit_page,
@@ -349,6 +358,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "scopes": scopes_page,
     "rest-api": api_page,
     "errors": errors_page,
+    "jupyterhub-differences": jupyterhub_differences_page,
     "commands": commands_page,
     "chp-options": chp_options_page,
 }
