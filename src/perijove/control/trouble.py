@@ -13,5 +13,7 @@ def complain(what: str, error: Exception, **more: Any) -> None:
     log = structlog.get_logger("perijove.control")
     if isinstance(error, PerijoveError):
         log.warning(what, problem=str(error), **more)
+    elif isinstance(error, TimeoutError):
+        log.warning(what, problem="No answer in time.", **more)
     else:
         log.error(what, exc_info=error, **more)

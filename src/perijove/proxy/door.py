@@ -82,6 +82,8 @@ class Door:
         self.connections: set[Visitor] = set()
         self.tunnels: set[Tunnel] = set()
         self.hubs: tuple[Origin, ...] = tuple(upstreams.origin(text) for text in settings.hubs)
+        self.unwell: set[Origin] = set()
+        """Hubs that should be asked last (hubwatch.py)."""
         self._turn = 0
         self._left: asyncio.Event | None = None
         """Set when somebody leaves; only while it is waited for."""
@@ -142,13 +144,13 @@ class Door:
         return stamped(page, self.hsts) if self.hsts else page
 
     def hub_origins(self) -> Sequence[Origin]:
-        """All hubs, those that answered last first; requests take turns among them."""
+        """All hubs, those that are well first; requests take turns among them."""
         hubs = self.hubs
         if len(hubs) < 2:
             return hubs
         self._turn = (self._turn + 1) % len(hubs)
         turned = hubs[self._turn :] + hubs[: self._turn]
-        return sorted(turned, key=lambda origin: origin.down_until > self.clock.now)
+        return sorted(turned, key=lambda origin: origin in self.unwell or origin.down_until > self.clock.now)
 
     def drain(self, *, gently: bool) -> None:
         """Let running exchanges finish and nothing new begin. `gently`: who is just about to ask on a kept connection is still served."""

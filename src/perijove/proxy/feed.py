@@ -21,8 +21,8 @@ from perijove.proxy.upstreams import Origin
 from perijove.wire.feed import Changes, Report, Route, UnreadSnapshot
 
 _log = logging.getLogger("perijove.proxy.feed")
-_SILENCE_S: Final = 25.0
-"""Heartbeats come at least every 10 s."""
+_SILENCE_S: Final = 6.5
+"""Heartbeats come every 2 s; a hub that says nothing for so long is left for another."""
 _FIRST_PAUSE_S: Final = 0.1
 _MAX_PAUSE_S: Final = 5.0
 _PATIENT_S: Final = 1.0

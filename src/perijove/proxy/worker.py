@@ -18,6 +18,7 @@ from perijove.proxy.door import Door
 from perijove.proxy.driver import ClientConnection
 from perijove.proxy.excuses import Excuses
 from perijove.proxy.feed import Feed
+from perijove.proxy.hubwatch import HubWatch
 from perijove.proxy.listening import BACKLOG
 from perijove.proxy.redirect import Redirect
 from perijove.proxy.routebook import RouteBook
@@ -58,6 +59,7 @@ class Worker:
         if settings.all_certificates and certificates is None:
             self.certificates = Certificates(settings.all_certificates, settings.tls_demands, self.clock.wall)
         self.upstreams = Upstreams(settings.limits, self.clock, self.stats, tls)
+        self._tls = tls
         self.book = RouteBook(self.upstreams, self.stats)
         self.door = Door(settings, self.book.table, self.upstreams, self.clock, self.stats)
         if settings.proxy_protocol and not settings.trusted_proxies:
@@ -111,6 +113,9 @@ class Worker:
             start = asyncio.start_unix_server if sock.family == socket.AF_UNIX else asyncio.start_server
             self._servers.append(await start(self._admin.serve, sock=sock, limit=16 * 1024))
         self._begin(self._tick(), "clock")
+        if len(self.door.hubs) > 1 and self.settings.follow:
+            watched = dict(zip(self.settings.hubs, self.door.hubs, strict=True))
+            self._begin(HubWatch(self.settings, watched, self.door.unwell, self._tls).run(), "hubs")
         if self._disk is not None and self.index == 0:  # all workers know the same; one writes it down
             self._begin(self._save(self._disk), "disk")
 

@@ -8,7 +8,7 @@ from secrets import token_hex
 from urllib.parse import quote
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -84,6 +84,8 @@ class App:
             return await failure(call, error, wants)
         except PerijoveError as error:
             return await failure(call, error, wants)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
         except Exception:  # noqa: BLE001 - the last resort: whoever asks gets an answer, the log the cause
             _log.exception("request failed", method=call.request.method, path=path)
             broken = PerijoveError(

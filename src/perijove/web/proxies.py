@@ -13,13 +13,14 @@ from starlette.responses import Response, StreamingResponse
 from perijove.control.activity import report_route_activity
 from perijove.domain.change import Notice, Topic
 from perijove.domain.errors import BadInputError
-from perijove.ports.store.store import Tx
+from perijove.ports.store.store import DatabaseUnavailableError, Tx
 from perijove.web.call import Call, json_response
 from perijove.web.router import Access, Route
 from perijove.wire.feed import Change, Changes, Report, Snapshot
 from perijove.wire.feed import Route as FeedRoute
 
-HEARTBEAT_S = 5.0
+READY_S = 2.0
+HEARTBEAT_S = 2.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -112,8 +113,21 @@ def _moment(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+async def ready(call: Call) -> Response:
+    """Whether requests should come here: not while the database does not answer, nor once this hub has been asked to end."""
+    if call.surface.ending.is_set():
+        return json_response({"ready": False, "why": "This hub is ending."}, 503)
+    try:
+        async with asyncio.timeout(READY_S):
+            await call.surface.hub.store.read(lambda tx: tx.notices.last())
+    except (TimeoutError, DatabaseUnavailableError):
+        return json_response({"ready": False, "why": "The database does not answer."}, 503)
+    return json_response({"ready": True})
+
+
 ROUTES: tuple[Route[Call, Response], ...] = (
     Route(method="GET", path="/perijove/routes", handler=snapshot, access=Access.PROXY, summary="The whole route table"),
     Route(method="GET", path="/perijove/routes/changes", handler=changes, access=Access.PROXY, summary="Numbered changes of the route table"),
+    Route(method="GET", path="/perijove/ready", handler=ready, access=Access.OPEN, summary="Whether requests should come here"),
     Route(method="POST", path="/perijove/proxies/{proxy_id}", handler=report, access=Access.PROXY, summary="What a proxy applied and saw"),
 )

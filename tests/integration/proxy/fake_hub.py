@@ -22,6 +22,8 @@ class FakeHub(Server):
         self.oldest = 1
         self.reports: list[tuple[str, Report]] = []
         self.snapshots = 0
+        self.ready: int | None = 200
+        """The status with which it says whether it is well; None: it says nothing, as one that is paused."""
         self._changed = asyncio.Event()
 
     def set(self, spec: str, target: str) -> None:
@@ -52,6 +54,10 @@ class FakeHub(Server):
             return self._json(request, 200, msgspec.json.encode(Snapshot(self.epoch, self.revision, tuple(self.routes.values()))))
         if path == "/hub/perijove/routes/changes":
             return await self._changes(request, dict(pair.split("=") for pair in query.split("&")))
+        if path == "/hub/perijove/ready":
+            if self.ready is None:
+                await asyncio.Event().wait()
+            return self._json(request, self.ready or 200, b"{}")
         assert request.method == "POST"
         self.reports.append((path.removeprefix("/hub/perijove/proxies/"), msgspec.json.decode(request.body, type=Report)))
         request.writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")

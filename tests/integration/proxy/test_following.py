@@ -122,6 +122,29 @@ async def test_another_hub_stands_in(start_proxy: StartProxy, hub: FakeHub) -> N
     await other.kill()
 
 
+@pytest.mark.parametrize("says", [503, None])
+async def test_a_hub_that_is_not_well_is_asked_last_until_it_is_again(start_proxy: StartProxy, hub: FakeHub, says: int | None) -> None:
+    other = FakeHub()
+    await other.start()
+    proxy = await start_proxy(hubs=(hub.url, other.url), token="s3cret")
+    origin = next(origin for origin in proxy.worker.door.hubs if origin.text == other.url)
+    other.ready = says
+    await until(lambda: origin in proxy.worker.door.unwell)
+    asked = len(_pages(other))
+    assert {(await proxy.get("/hub/home")).status for _ in range(6)} == {200}
+    assert len(_pages(other)) == asked
+    other.ready = 200
+    await until(lambda: origin not in proxy.worker.door.unwell)
+    for _ in range(6):
+        await proxy.get("/hub/home")
+    assert len(_pages(other)) > asked
+    await other.kill()
+
+
+def _pages(hub: FakeHub) -> list[Request]:
+    return [request for request in hub.requests if request.target == "/hub/home"]
+
+
 async def test_activity_is_reported_once_and_again_if_a_report_was_lost(follower: Proxy, hub: FakeHub, start_server: StartServer) -> None:
     alice = await start_server()
     hub.set("/user/alice/", alice.url)
