@@ -1,0 +1,108 @@
+"""One run of Schemathesis, as a program of its own, against a hub and a document."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+
+from tests.conftest import CLONE
+from tests.integration.openapi.reference import reference, with_refusals
+from tests.integration.openapi.world import GROUPS, SERVERS, SERVICES, TOKEN, USERS, World, tokens
+
+REAL = 0.7
+"""How often a name in a request is one that exists."""
+
+_CHECKS = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "3xx", 400, 403, 404, 405, 409]
+[checks.missing_required_header]
+expected-statuses = [302, 400, 403, 404]
+"""
+"""What a schema allows may still be refused for what it says: a scope that is none, a server that runs already. No credentials: 403, not 401,
+as JupyterHub has it."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How much is tried: examples per operation and phase, or as long as `minutes` say."""
+
+    examples: int
+    seed: int
+    minutes: float = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    passed: bool
+    output: str
+
+
+def own_document(world: World, folder: Path, bound: Bound) -> Outcome:
+    """Ours, as the hub serves it."""
+    document = httpx.get(f"{world.api}/openapi.json").raise_for_status().json()
+    return fuzz(world, document, folder, bound, credentials=f'api_key = "token {TOKEN}"')
+
+
+def reference_document(world: World, folder: Path, bound: Bound) -> Outcome:
+    """JupyterHub's. What it says of bad requests is too little to hold anybody to."""
+    document = with_refusals(reference())
+    left_out = ("negative_data_rejection",)
+    return fuzz(world, document, folder, bound, credentials=f'bearer = "{TOKEN}"', leave_out=left_out)
+
+
+def fuzz(world: World, document: Mapping[str, Any], folder: Path, bound: Bound, *, credentials: str, leave_out: tuple[str, ...] = ()) -> Outcome:
+    """`credentials`: the value that the document's security scheme "token" takes, as a line of configuration. `leave_out`: checks."""
+    with world.client() as http:
+        ids = tokens(http)
+    (folder / "document.json").write_text(json.dumps(document))
+    (folder / "schemathesis.toml").write_text(_configuration(credentials, ids))
+    time = ["--max-time", str(int(bound.minutes * 60))] if bound.minutes else []
+    command = [
+        sys.executable, "-m", "schemathesis.cli", "--config-file", str(folder / "schemathesis.toml"), "run", str(folder / "document.json"),
+        "--url", world.api, "--seed", str(bound.seed), "--max-examples", str(bound.examples),
+        "--exclude-path", "/shutdown",  # it ends the hub that is being tested, as it should
+        "--suppress-health-check", "all", "--continue-on-failure", "--no-color", "--generation-database", "none", "--request-timeout", "20",
+        *time, *(["--exclude-checks", ",".join(leave_out)] if leave_out else []),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(CLONE), "SCHEMATHESIS_HOOKS": "tests.integration.openapi.hooks", "PERIJOVE_TEST_API": world.api},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return Outcome(done.returncode == 0, done.stdout)
+
+
+def _configuration(credentials: str, token_ids: list[str]) -> str:
+    known: dict[str, tuple[str, ...]] = {
+        "users": USERS,
+        "groups": GROUPS,
+        "servers": SERVERS,
+        "services": SERVICES,
+        "tokens": tuple(token_ids),
+        "scopes": ("self", "inherit", "read:users", "access:servers!server=bob/gpu", "servers!user=bob", "admin:users"),
+    }
+    lines = [f"[auth.openapi.token]\n{credentials}", _CHECKS]
+    lines += [f"[dictionaries.{name}]\nvalues = {json.dumps(values)}" for name, values in known.items()]
+    everywhere = {
+        "path.name": "users", "path.owner": "users", "path.server": "servers", "path.server_name": "servers", "path.group": "groups",
+        "path.service": "services", "path.token_id": "tokens", "body.user": "users", "body.group": "groups", "body.usernames[*]": "users",
+        "body.users[*]": "users", "body.groups[*]": "groups", "body.scopes[*]": "scopes",
+    }  # fmt: skip
+    lines.append("[parameters]\n" + _bindings(everywhere))
+    for prefix, dictionary in (("groups", "groups"), ("services", "services")):  # where "name" is not a user's
+        lines.append(f'[[operations]]\ninclude-path-regex = "^/{prefix}/"\n[operations.parameters]\n' + _bindings({"path.name": dictionary}))
+    return "\n".join(lines) + "\n"
+
+
+def _bindings(bound: Mapping[str, str]) -> str:
+    return "\n".join(f'"{place}" = {{ dictionary = "{name}", probability = {REAL} }}' for place, name in bound.items()) + "\n"

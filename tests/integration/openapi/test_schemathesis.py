@@ -1,0 +1,32 @@
+"""Schemathesis against a running hub: the document that the hub serves, and JupyterHub's.
+
+`python -m tests.integration.openapi MINUTES SEED` looks for longer, and elsewhere.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.openapi.fuzzing import Bound, own_document, reference_document
+from tests.integration.openapi.world import World, world
+
+BOUND = Bound(examples=4, seed=20261123)
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[World]:
+    with world() as found:
+        yield found
+
+
+def test_the_hub_answers_as_its_own_document_says(hub: World, tmp_path: Path) -> None:
+    outcome = own_document(hub, tmp_path, BOUND)
+    assert outcome.passed, f"with seed {BOUND.seed}:\n{outcome.output}"
+    assert "Traceback" not in hub.running.output
+
+
+def test_the_hub_answers_as_jupyterhub_s_document_says(hub: World, tmp_path: Path) -> None:
+    outcome = reference_document(hub, tmp_path, BOUND)
+    assert outcome.passed, f"with seed {BOUND.seed}:\n{outcome.output}"
+    assert "Traceback" not in hub.running.output
