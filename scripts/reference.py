@@ -133,7 +133,7 @@ def is_struct(kind: object) -> bool:
 
 def in_words(annotation: str) -> str:
     """A type as an administrator would say it."""
-    if " | " in annotation and not annotation.startswith(("Annotated[", "Literal[")):
+    if " | " in annotation and not annotation.startswith(("Annotated[", "Literal[", "tuple[", "list[", "dict[", "Mapping[")):
         return " or ".join(dict.fromkeys(in_words(part) for part in annotation.split(" | ") if part != "None"))
     if annotation.startswith("Annotated["):
         if annotation.endswith("description=SIZE)]"):

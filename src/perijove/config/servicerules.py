@@ -26,9 +26,8 @@ def check_services(services: Sequence[ServiceEntry], problems: Problems) -> None
         if entry.oauth_client_id and (problem := client_id_problem(entry.oauth_client_id)):
             problems.add((*place, "oauth_client_id"), problem, f"Did you mean 'service-{entry.oauth_client_id}'?")
         client = entry.oauth_client_id or f"service-{entry.name}"
-        if client in clients:
-            if clients[client] != entry.name:  # the same name twice is told of elsewhere
-                problems.add((*place, "oauth_client_id"), f"{client!r} is that of {clients[client]!r} too")
+        if clients.get(client, entry.name) != entry.name:  # the same name twice is told of elsewhere
+            problems.add((*place, "oauth_client_id"), f"{client!r} is that of {clients[client]!r} too")
         clients[client] = entry.name
         if entry.timeout <= 0:
             problems.add((*place, "timeout"), "must be more than 0")

@@ -276,14 +276,23 @@ class ServiceEntry(Section, frozen=True):
 
     name: str
     url: str = ""
+    """Where it listens, scheme://host:port. The proxy sends /services/NAME/ there, and it may ask who its visitors are."""
     api_token: Secret | str | None = None
+    """With which it asks the API, at least 8 characters. A managed service without one gets a new one at each start."""
     admin: bool = False
+    """It may do all that an administrator may; a role with just the scopes it needs is better."""
     display: bool = True
+    """Whether those who may open it find it in the menu."""
     info: dict[str, Any] = field(default_factory=dict)
+    """Whatever you want to be told about it by the API."""
     oauth_no_confirm: bool = False
+    """People are not asked before it learns who they are."""
     oauth_client_id: str = ""
+    """Must begin with service-; empty: service-NAME."""
     oauth_redirect_uri: str = ""
+    """Where people come back to after it asked who they are; empty: /services/NAME/oauth_callback."""
     oauth_client_allowed_scopes: tuple[str, ...] = ()
+    """What it may do in the name of its visitors, as far as they may; empty: learn who they are."""
     timeout: Duration = 30.0
     """How long it may take to come up, and to answer when it is asked whether it is there."""
     command: str | tuple[str, ...] = ()
