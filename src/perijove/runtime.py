@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import os
 import secrets
 import signal
@@ -151,14 +152,17 @@ def _store_url(loaded: Loaded) -> str:
 
 
 @asynccontextmanager
-async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True) -> AsyncIterator[Hub]:
-    """A hub with all its ports open, not yet working. Raises SettingsError."""
+async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True, patience_s: float = 10.0) -> AsyncIterator[Hub]:
+    """A hub with all its ports open, not yet working. `patience_s`: how long its database is waited for. Raises SettingsError,
+    DatabaseUnavailableError."""
     settings, clock, keys = loaded.settings, SystemClock(), keys_of(loaded)
     listen = parse_listen(settings.hub.listen)
     runtime = runtime_dir(loaded)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
-            open_store(_store_url(loaded), pool_size=settings.store.pool_size, clock=clock, exclusive=exclusive, agree=clock.agree)
+            open_store(
+                _store_url(loaded), pool_size=settings.store.pool_size, clock=clock, exclusive=exclusive, patience_s=patience_s, agree=clock.agree
+            )
         )
 
         def context(name: str) -> PluginContext:
@@ -232,7 +236,10 @@ def run_hub(loaded: Loaded) -> int:
         0.0001
     )  # the database's threads and the event loop hand the interpreter to each other all the time; 5 ms would be seconds a page
     prepare(loaded)
-    return uvloop.run(_serve_hub(loaded))
+    try:
+        return uvloop.run(_serve_hub(loaded))
+    except asyncio.CancelledError:  # asked to end before it had begun, while it waited for the database
+        return 0
 
 
 async def _serve_hub(loaded: Loaded) -> int:
@@ -240,9 +247,12 @@ async def _serve_hub(loaded: Loaded) -> int:
     listen = parse_listen(loaded.settings.hub.listen)
     stop, ready = Ending(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    opening = asyncio.current_task()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with open_hub(loaded, metrics) as hub:
+        loop.add_signal_handler(number, opening.cancel if opening is not None else stop.set)
+    async with open_hub(loaded, metrics, patience_s=math.inf) as hub:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
         tokens = {entry.name: loaded.secret(entry.api_token) for entry in loaded.settings.services if entry.api_token is not None}
         managed = _managed(loaded, tokens)
         await declare(hub, tokens)
@@ -263,6 +273,7 @@ async def _serve_hub(loaded: Loaded) -> int:
                     group.create_task(watch_gauges(hub, metrics), name="gauges"),
                     group.create_task(watch_service_gauges(hub, metrics), name="service gauges"),
                     group.create_task(_watch_loop(metrics), name="loop"),
+                    group.create_task(_end_waiting(hub, stop), name="ending"),
                     group.create_task(_announce(loaded, hub, ready), name="announce"),
                     group.create_task(_keep_services(hub, managed, ready), name="services"),
                 ]
@@ -286,6 +297,12 @@ async def _keep_services(hub: Hub, managed: Sequence[ManagedService], ready: asy
     """Once the hub answers, for services ask it as soon as they are up."""
     await ready.wait()
     await run_services(hub, managed)
+
+
+async def _end_waiting(hub: Hub, stop: asyncio.Event) -> None:
+    """Whoever waits for a server is told how far it is, instead of being cut off."""
+    await stop.wait()
+    hub.watch.end()
 
 
 async def _watch_loop(metrics: Metrics) -> None:

@@ -16,6 +16,7 @@ from perijove.control.effective import Standing, session_standing, token_standin
 from perijove.control.policy import access_rules
 from perijove.control.recall import Answer, Recall, Tag
 from perijove.control.sessions import Refresher
+from perijove.control.trouble import complain
 from perijove.domain.access import Identity
 from perijove.domain.change import Notice, Topic
 from perijove.domain.server import UserId
@@ -202,8 +203,8 @@ class Identities:
                         self._apply(batch)
             except LookupError:
                 _log.info("left behind by the notices of change; starting over")
-            except Exception:  # noqa: BLE001 - whatever it is, people must not be locked out for it
-                _log.exception("notices of change do not arrive; every request asks the database until they do")
+            except Exception as error:  # noqa: BLE001 - whatever it is, people must not be locked out for it
+                complain("notices of change do not arrive; every request asks the database until they do", error)
             finally:
                 self._tokens.end()
                 self._browsers.end()
@@ -216,8 +217,8 @@ class Identities:
             await self._hub.clock.sleep(FLUSH_EVERY_S)
             try:
                 await self.flush()
-            except Exception:  # noqa: BLE001 - the next flush may succeed
-                _log.exception("last activity could not be written")
+            except Exception as error:  # noqa: BLE001 - the next flush may succeed
+                complain("last activity could not be written", error)
 
     async def started(self) -> None:
         """Return when `follow` stands, or failed once."""

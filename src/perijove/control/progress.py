@@ -42,7 +42,7 @@ def settled(server: Server | None) -> bool:
 
 
 async def wait_until_settled(hub: Hub, server: Server, within_s: float) -> Server | None:
-    """The row when it is settled, or as it is after `within_s` seconds; None when it was deleted."""
+    """The row when it is settled, or as it is after `within_s` seconds or when the hub ends; None when it was deleted."""
     if settled(server):
         return server
     present: Server | None = server
@@ -52,7 +52,7 @@ async def wait_until_settled(hub: Hub, server: Server, within_s: float) -> Serve
                 while True:
                     news.clear()
                     present = await hub.store.read(lambda tx: tx.servers.get(server.id))
-                    if settled(present):
+                    if settled(present) or hub.watch.ended:
                         return present
                     await news.wait()
         except TimeoutError:

@@ -25,6 +25,8 @@ class Watch:
         self._clock = clock
         self._waiting: dict[int, dict[asyncio.Event, bool]] = {}
         self._listeners: list[Callable[[Notice | None], None]] = []
+        self.ended = False
+        """The process ends: nobody should wait any more."""
         self.standing = asyncio.Event()
         """Set once notices arrive."""
 
@@ -54,6 +56,13 @@ class Watch:
             yield
         finally:
             self._listeners.remove(listener)
+
+    def end(self) -> None:
+        """Have all who wait look once more, and answer with what they see."""
+        self.ended = True
+        for waiting in self._waiting.values():
+            for event in waiting:
+                event.set()
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -1,13 +1,14 @@
 """A store in PostgreSQL, shared by any number of hubs."""
 
-from asyncio import get_running_loop, to_thread
+from asyncio import get_running_loop, sleep, to_thread
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from time import monotonic, sleep
+from time import monotonic
 from typing import Final
 
 import psycopg
+import structlog
 from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
@@ -25,10 +26,14 @@ from perijove.domain.errors import SettingsError
 from perijove.ports.clock import Clock
 from perijove.ports.store.store import DatabaseUnavailableError
 
+_log = structlog.get_logger("perijove.store")
 _AT_ONCE: Final = 16
 """Functions in one transaction. Few, because their row locks are held until the last is done."""
 _MIGRATING: Final = 1886546537
-_START_PATIENCE_S: Final = 10.0
+_FIRST_PAUSE_S: Final = 0.2
+_QUIET_S: Final = 0.5
+"""Pauses as short as this are those of a database that is just starting, too: nothing to be said about."""
+_MAX_PAUSE_S: Final = 5.0
 
 
 def _ignore(_: datetime) -> None:
@@ -36,11 +41,13 @@ def _ignore(_: datetime) -> None:
 
 
 @asynccontextmanager
-async def open_postgres(url: URL, clock: Clock, *, pool_size: int, agree: Callable[[datetime], None] = _ignore) -> AsyncIterator[SqlStore]:
-    """`agree` is told the database's time, before anything else and ever again. Raises SettingsError, DatabaseUnavailableError."""
+async def open_postgres(
+    url: URL, clock: Clock, *, pool_size: int, patience_s: float, agree: Callable[[datetime], None] = _ignore
+) -> AsyncIterator[SqlStore]:
+    """A server that does not answer yet is waited for, `patience_s` long. `agree` is told the database's time, before anything else and
+    ever again. Raises SettingsError, DatabaseUnavailableError."""
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    await to_thread(_bring_up_to_date, conninfo)
-    agree(await to_thread(_time, conninfo))
+    agree(await _brought_up_to_date(conninfo, patience_s))
     loop = get_running_loop()
     number = max(1, pool_size // 2)
     writers = [PostgresLink(conninfo, clock, writable=True) for _ in range(number)]
@@ -63,41 +70,45 @@ async def open_postgres(url: URL, clock: Clock, *, pool_size: int, agree: Callab
         yield SqlStore(reads, writes, followers, epoch=epoch, shared=True)
 
 
-def _time(conninfo: str) -> datetime:
-    try:
-        with connect(conninfo) as connection:
-            return database_time(connection)
-    except psycopg.Error as error:
-        raise DatabaseUnavailableError(f"The database does not answer: {_line(error)}.", "Look whether it runs.") from None
-
-
-def _bring_up_to_date(conninfo: str) -> None:
-    """Migrate, one hub at a time. A server that does not answer yet is waited for, a little."""
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo, connect_timeout=5), poolclass=NullPool)
-    deadline = monotonic() + _START_PATIENCE_S
+async def _brought_up_to_date(conninfo: str, patience_s: float) -> datetime:
+    """The database's time, once it is ready to be used."""
+    deadline, pause_s = monotonic() + patience_s, _FIRST_PAUSE_S
     while True:
         try:
-            with engine.begin() as connection:
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
-                encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
-                if encoding != "UTF8":
-                    raise SettingsError(
-                        f"The database's encoding is {encoding}.", "Create it anew: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
-                    )
-                if migrate.pending(connection) is not None:
-                    migrate.upgrade(connection)
-        except OperationalError as error:
+            return await to_thread(_bring_up_to_date, conninfo)
+        except DatabaseUnavailableError as error:
             if monotonic() > deadline:
-                raise DatabaseUnavailableError(
-                    f"The database does not answer: {_line(error.orig)}.", "Look whether it runs, and whether [store] url is right."
-                ) from None
-            sleep(0.5)
-        except DBAPIError as error:
-            raise SettingsError(
-                f"The database cannot be used: {_line(error.orig)}.", "The role in [store] url needs the right to create tables."
-            ) from None
-        else:
-            return
+                raise
+            if pause_s > _QUIET_S:
+                _log.warning("waiting for the database", problem=error.message)
+        await sleep(pause_s)
+        pause_s = min(_MAX_PAUSE_S, pause_s * 1.5)
+
+
+def _bring_up_to_date(conninfo: str) -> datetime:
+    """Migrate, one hub at a time. Returns the database's time."""
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo, connect_timeout=5), poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+            encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+            if encoding != "UTF8":
+                raise SettingsError(
+                    f"The database's encoding is {encoding}.", "Create it anew: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+                )
+            if migrate.pending(connection) is not None:
+                migrate.upgrade(connection)
+        with connect(conninfo) as connection:
+            return database_time(connection)
+    except (OperationalError, psycopg.OperationalError) as error:
+        cause = error.orig if isinstance(error, OperationalError) else error
+        raise DatabaseUnavailableError(
+            f"The database does not answer: {_line(cause)}.", "Look whether it runs, and whether [store] url is right."
+        ) from None
+    except DBAPIError as error:
+        raise SettingsError(
+            f"The database cannot be used: {_line(error.orig)}.", "The role in [store] url needs the right to create tables."
+        ) from None
 
 
 def _line(error: BaseException | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from importlib import import_module
+from typing import Any
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -18,20 +19,26 @@ _FORMS = "Write sqlite:///path or postgresql://user:password@host/name."
 
 @asynccontextmanager
 async def open_store(
-    url: str, *, pool_size: int, clock: Clock, exclusive: bool = True, agree: Callable[[datetime], None] | None = None
+    url: str,
+    *,
+    pool_size: int,
+    clock: Clock,
+    exclusive: bool = True,
+    patience_s: float = 10.0,
+    agree: Callable[[datetime], None] | None = None,
 ) -> AsyncIterator[SqlStore]:
     """Migrate the database at `url` (sqlite:///path or postgresql://user:password@host/name), and open it.
 
     `pool_size`: connections to PostgreSQL (one more listens). `exclusive`: refuse if another hub has this SQLite file, and
-    keep others out; a command that works beside a hub says False. `agree` is told the time that all who share the database
+    keep others out; a command that works beside a hub says False. `patience_s`: how long PostgreSQL is waited for. `agree` is told the time that all who share the database
     should go by, from any thread. Raises SettingsError, DatabaseUnavailableError.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
         opened: AbstractAsyncContextManager[SqlStore] = open_sqlite(parsed, clock, exclusive=exclusive)
     else:
-        more = {} if agree is None else {"agree": agree}
-        opened = _postgres()(parsed, clock, pool_size=pool_size, **more)
+        more: dict[str, Any] = {} if agree is None else {"agree": agree}
+        opened = _postgres()(parsed, clock, pool_size=pool_size, patience_s=patience_s, **more)
     async with opened as store:
         yield store
 

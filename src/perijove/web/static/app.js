@@ -22,7 +22,7 @@ if (pending) watch(pending);
 async function watch(box) {
   for (let tries = 0; ; tries += 1) {
     try {
-      const answer = await fetch(box.dataset.events, { headers: { "X-XSRFToken": document.body.dataset.xsrf, Accept: "text/event-stream" } });
+      const answer = await within(fetch(box.dataset.events, { headers: { "X-XSRFToken": document.body.dataset.xsrf, Accept: "text/event-stream" } }));
       if (answer.status === 403) return void window.location.reload();
       if (answer.ok && (await readEvents(answer.body, (event) => show(box, event)))) return;
     } catch {
@@ -32,11 +32,21 @@ async function watch(box) {
   }
 }
 
+// The hub says something every eight seconds: after a longer silence the way to it is cut, and another may be open.
+const SILENCE_MS = 20000;
+
+function within(promise) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("silence")), SILENCE_MS);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
 async function readEvents(stream, handle) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await within(reader.read());
     if (done) return false;
     text += value;
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {

@@ -1,0 +1,51 @@
+"""One day at the site: people come, work and go home, while somebody breaks things."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.breaker import Breaker
+from tests.faults.people import Person, Seen, register
+from tests.faults.site import open_site
+from tests.faults.truth import wrong
+
+ARRIVE_S = 10.0
+"""Within which everybody comes."""
+WORK_S = 12.0
+
+
+@dataclass
+class Day:
+    seen: Seen
+    broken: list[str]
+    wrong: list[str]
+
+    def __str__(self) -> str:
+        seen = self.seen
+        lines = [
+            f"{seen.started} starts (slowest {seen.slowest_start_s:.1f} s), {seen.stopped} ends (slowest {seen.slowest_stop_s:.1f} s), {seen.echoes} echoes, "
+            f"{seen.retried} tries again, {seen.excused} connections that broke with a proxy's worker",
+            *self.broken,
+            *(f"WRONG: {what}" for what in self.wrong),
+        ]
+        return "\n".join(lines)
+
+
+async def day(programs: Path, *, people: int, break_s: float, seed: int, clocks: tuple[str, ...] = ()) -> Day:
+    """`programs`: PostgreSQL's. Returns what was seen; nothing must be wrong."""
+    async with open_site(programs, clocks=clocks) as site:
+        tokens = await register(site, people)
+        seen, evening = Seen(), asyncio.Event()
+        breaker = Breaker(site, seed)
+        async with asyncio.TaskGroup() as group:
+            for number, (name, token) in enumerate(tokens.items()):
+                person = Person(name, token, site.proxies[number % len(site.proxies)], seen, evening)
+                group.create_task(_come(person, number * ARRIVE_S / people))
+            await breaker.break_things(break_s)
+            evening.set()
+        return Day(seen, breaker.log, await wrong(site, seen))
+
+
+async def _come(person: Person, after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    await person.live(WORK_S)
