@@ -30,9 +30,20 @@ _PROBLEM = {
     "required": ["status", "message"],
     "properties": {"status": {"type": "integer"}, "message": {"type": "string"}},
 }
+_OAUTH_ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
 
-MENDED: dict[tuple[str, str, str], str] = {}
-"""(path, method, status) -> why this answer, which the reference leaves out, is right all the same: JupyterHub gives it too."""
+MENDED: dict[tuple[str, str], dict[str, Any]] = {
+    # Its words say "not authenticated".
+    ("/", "get"): {"security": []},
+    # A browser's page: strangers are sent to sign in, and everybody is sent back to who asked.
+    ("/oauth2/authorize", "get"): {"security": [], "responses": {"302": {"description": "to the sign-in page, or back to who asked"}}},
+    # RFC 6749 section 5.2, which JupyterHub follows too.
+    ("/oauth2/token", "post"): {
+        "security": [],
+        "responses": {status: {"description": "refused", "content": {"application/json": {"schema": _OAUTH_ERROR}}} for status in ("400", "401")},
+    },
+}
+"""(path, method) -> what the reference leaves out, or says against what JupyterHub does."""
 
 
 def reference() -> dict[str, Any]:
@@ -54,17 +65,15 @@ def _fetch(archive: Path) -> None:
 
 
 def with_refusals(document: dict[str, Any]) -> dict[str, Any]:
-    """The same, with what it leaves out: the refusals, and the answers of `MENDED`."""
+    """The same, with what it leaves out: the refusals, and what is in `MENDED`."""
     whole = copy.deepcopy(document)
     for path, method, operation in operations(whole):
-        answers = {str(status): answer for status, answer in operation["responses"].items()}
+        mended = MENDED.get((path, method), {})
+        answers = {str(status): answer for status, answer in operation["responses"].items()} | mended.get("responses", {})
         for status, meaning in REFUSALS.items():
             said = answers.setdefault(status, {"description": meaning})
             said.setdefault("content", {"application/json": {"schema": _PROBLEM}})
-        for (at, by, status), why in MENDED.items():
-            if (at, by) == (path, method):
-                answers[status] = {"description": why}
-        operation["responses"] = answers
+        operation.update(mended, responses=answers)
     return whole
 
 

@@ -1,8 +1,9 @@
 """Why may somebody do something, or why not? An addition of ours to JupyterHub's API."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from perijove.control.explaining import SERVICE, explain_access
@@ -13,7 +14,7 @@ from perijove.web.described import Query, gives
 from perijove.web.router import Access, Route
 
 _ASKED = (
-    Query("action", str, "a scope and what for, such as start:servers!user=ada", required=True),
+    Query("action", Annotated[str, Meta(min_length=1)], "a scope and what for, such as start:servers!user=ada", required=True),
     Query("who", str, "a user's name, or service:NAME; the asker if left out"),
 )
 

@@ -1,8 +1,8 @@
 """Groups."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from starlette.responses import Response
 
 from perijove.control.groups import add_groups, change_members, delete_group, get_group, list_groups, set_properties
@@ -19,7 +19,7 @@ READ_GROUP = ("read:groups", "read:groups:name", "read:roles:groups")
 
 
 class NewGroups(Struct, forbid_unknown_fields=True):
-    groups: list[str]
+    groups: Annotated[list[str], Meta(min_length=1)]
     users: list[str] = field(default_factory=list)
 
 
@@ -44,8 +44,6 @@ async def get_groups(call: Call) -> Response:
 async def post_groups(call: Call) -> Response:
     call.require("admin:groups")
     body = await call.json_as(NewGroups)
-    if not body.groups:
-        raise BadInputError("Name at least one group.")
     added = await add_groups(call.surface.hub, body.groups, body.users, actor=call.actor)
     return json_response([group_model(group, call.who.scopes) for group in added], 201)
 

@@ -1,8 +1,8 @@
 """Start, stop, watch and change servers."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 from starlette.responses import Response, StreamingResponse
 
 from perijove.control.ask import ask_delete, ask_start, ask_stop
@@ -25,11 +25,18 @@ class Remove(Struct):
     remove: bool = False
 
 
-class StartBody(Struct):
-    """What a server is started or made with. Without either key the whole body is user_options (JupyterHub's older form)."""
+class StartBody(Struct, forbid_unknown_fields=True):
+    """What a server is started or made with. A body with neither key is as a whole user_options (JupyterHub's older form)."""
 
     display_name: str | None = None
     user_options: dict[str, Any] | None = None
+
+
+class ProgressEvent(Struct):
+    """A server-sent event (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+
+    data: Annotated[str, Meta(extra_json_schema={"contentMediaType": "application/json"})]
+    event: str = "message"
 
 
 class ServerPatch(Struct, forbid_unknown_fields=True):
@@ -147,6 +154,9 @@ async def watch(call: Call) -> Response:
     )
 
 
+_STARTED_WITH = body(StartBody, dict[str, Any], required=False)
+
+
 def _routes(path: str, *, progress: bool = True) -> tuple[Route[Call, Response], ...]:
     api = Access.API
     conflict = gives(409, Problem, meaning="There is such a server already, or it is in a state where this cannot be.")
@@ -158,7 +168,7 @@ def _routes(path: str, *, progress: bool = True) -> tuple[Route[Call, Response],
             access=api,
             summary="Start a server",
             scopes=("start:servers",),
-            takes=body(StartBody, required=False),
+            takes=_STARTED_WITH,
             gives=(
                 gives(201, meaning="It is ready."),
                 gives(202, meaning="It is being started."),
@@ -174,7 +184,7 @@ def _routes(path: str, *, progress: bool = True) -> tuple[Route[Call, Response],
             access=api,
             summary="Create a server without starting it",
             scopes=("start:servers",),
-            takes=body(StartBody, required=False),
+            takes=_STARTED_WITH,
             gives=(gives(201, ServerModel), conflict),
         ),
         Route(
@@ -210,7 +220,14 @@ def _progress(path: str) -> tuple[Route[Call, Response], ...]:
             access=Access.API,
             summary="Progress of a start",
             scopes=("read:servers",),
-            gives=(Gives(200, (str,), "Events of JSON objects with `progress` (percent), `message`, and at the end `ready` or `failed`.", EVENTS),),
+            gives=(
+                Gives(
+                    200,
+                    (ProgressEvent,),
+                    "Events, whose data are JSON objects with `progress` (percent), `message`, and at the end `ready` or `failed`.",
+                    EVENTS,
+                ),
+            ),
         ),
     )
 

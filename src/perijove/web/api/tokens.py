@@ -14,7 +14,7 @@ from perijove.control.users import get_person
 from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError, NotSignedInError
 from perijove.domain.token import Token
 from perijove.ports.authenticator import Credentials, Form
-from perijove.web.api.models import MadeToken, TokenList, TokenModel
+from perijove.web.api.models import MadeToken, Problem, TokenList, TokenModel
 from perijove.web.api.shown import token_fields, token_model
 from perijove.web.api.users import require_on_user
 from perijove.web.call import Call, decoded_as, json_response
@@ -137,7 +137,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
         summary="Make a token",
         scopes=("tokens",),
         takes=body(NewToken, required=False),
-        gives=(gives(201, MadeToken),),
+        gives=(gives(201, MadeToken), gives(429, Problem, meaning="Signing in failed too often; the header Retry-After says when to try again.")),
     ),
     Route(method="GET", path=_ONE, handler=get_token, access=Access.API, summary="One token", scopes=_READ, gives=(gives(200, TokenModel),)),
     Route(method="DELETE", path=_ONE, handler=delete_token, access=Access.API, summary="Revoke a token", scopes=("tokens",), gives=(gives(204),)),

@@ -20,7 +20,7 @@ from perijove.web.call import Call, json_response
 from perijove.web.described import Query, body, gives
 from perijove.web.router import Access, Route
 
-STOPPED = Query("include_stopped_servers", bool, "also those of a person's servers that do not run")
+STOPPED = Query("include_stopped_servers", bool | str, "also those of a person's servers that do not run; any text but 0 and false means yes")
 LISTING = (
     Query("state", Literal["active", "ready", "inactive"], "people with a server, with one that is ready, or without"),
     Query("sort", Literal["id", "name", "last_activity", "-id", "-name", "-last_activity"], "by what; with `-` the other way round"),

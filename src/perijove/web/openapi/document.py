@@ -11,6 +11,7 @@ from typing import Any
 
 from perijove import __version__
 from perijove.web.api.models import Problem
+from perijove.web.cookies import SESSION
 from perijove.web.described import Gives, Query, gives
 from perijove.web.openapi.schemas import Schemas
 from perijove.web.router import Access, Route
@@ -38,7 +39,7 @@ def api_routes(routes: Iterable[Route[Any, Any]]) -> list[Route[Any, Any]]:
 def answers(route: Route[Any, Any]) -> list[Gives]:
     """All that a route answers: its own answers, and the refusals that routes of its kind have in common."""
     known = {given.status: given for given in route.gives}
-    if route.access is not Access.OPEN:
+    if route.access is not Access.OPEN or route.scopes:
         known.setdefault(403, _REFUSED)
     if path_parameters(route):
         known.setdefault(404, _MISSING)
@@ -94,6 +95,8 @@ def _operation(route: Route[Any, Any], schemas: Schemas) -> dict[str, Any]:
         }
     if route.access is Access.OPEN:
         operation["security"] = [{}, {"token": []}] if route.scopes else []
+    elif route.access is Access.PAGE:
+        operation["security"] = [{}, {"session": []}]
     elif route.scopes:
         operation["security"] = [{"token": []}, *({"oauth2": [scope]} for scope in route.scopes)]
     return operation
@@ -133,8 +136,9 @@ def _response(given: Gives, schemas: Schemas) -> dict[str, Any]:
 
 
 def _credentials(scopes: Mapping[str, str], prefix: str) -> dict[str, Any]:
-    """An API token in the Authorization header, or one that was got by OAuth 2."""
+    """An API token in the Authorization header, or one that was got by OAuth 2; a signed-in browser's cookie."""
     return {
+        "session": {"type": "apiKey", "in": "cookie", "name": SESSION, "description": "the cookie of a browser that signed in"},
         "token": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`token TOKEN` or `Bearer TOKEN`"},
         "oauth2": {
             "type": "oauth2",
