@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ class Running:
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
     reader: threading.Thread | None = None
+    base: str = ""
+    """The path below which all of it lives, without a last slash."""
 
     @property
     def output(self) -> str:
@@ -90,7 +93,7 @@ class Running:
     def healthy(self, url: str = "") -> bool:
         """Whether the hub answers, asked directly or through the proxy at `url`."""
         try:
-            return httpx.get(f"{url or self.hub_url}/hub/health", timeout=2).status_code == 200
+            return httpx.get(f"{url or self.hub_url}{self.base}/hub/health", timeout=2, verify=False).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -136,6 +139,8 @@ def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | No
 
 
 def _start(folder: Path, config: Path, command: str, environ: dict[str, str], proxy: str, hub: str) -> Running:
+    settings = tomllib.loads(config.read_text())
+    scheme = "https" if settings.get("proxy", {}).get("tls_cert") else "http"
     process = subprocess.Popen(
         [sys.executable, "-m", "perijove", command, "--config", str(config)],
         stdout=subprocess.PIPE,
@@ -143,7 +148,8 @@ def _start(folder: Path, config: Path, command: str, environ: dict[str, str], pr
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **environ},
     )
-    running = Running(folder, config, f"http://{proxy}", f"http://{hub}", process)
+    base = settings.get("hub", {}).get("base_url", "/").rstrip("/")
+    running = Running(folder, config, f"{scheme}://{proxy}", f"http://{hub}", process, base=base)
     assert process.stdout is not None
     stdout = process.stdout
 

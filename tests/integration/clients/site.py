@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx2 as httpx
 
@@ -44,36 +45,41 @@ class Site:
 
     def server(self, name: str, server: str = "") -> dict[str, Any]:
         """What the API says about a server; empty while it is stopped."""
-        servers: dict[str, dict[str, Any]] = self.api.get(f"/users/{name}").json().get("servers") or {}
+        servers: dict[str, dict[str, Any]] = self.api.get(f"/users/{quote(name)}").json().get("servers") or {}
         return servers.get(server, {})
 
     def start(self, name: str, server: str = "", **options: Any) -> None:
         """Have a server started, and wait for it."""
-        self.api.post(f"/users/{name}")
-        asked = self.api.post(f"/users/{name}/servers/{server}" if server else f"/users/{name}/server", json=options)
+        self.api.post(f"/users/{quote(name)}")
+        asked = self.api.post(_path(name, server), json=options)
         assert asked.status_code in {201, 202}, asked.text
         until(lambda: self.server(name, server).get("ready"), what=f"{name}'s server in:\n{self.running.output}", within_s=120)
 
     def stop(self, name: str, server: str = "") -> None:
-        self.api.delete(f"/users/{name}/servers/{server}" if server else f"/users/{name}/server")
+        self.api.delete(_path(name, server))
         until(lambda: not self.server(name, server), what=f"the end of {name}'s server")
 
     @contextmanager
     def visitor(self, name: str) -> Iterator[Visitor]:
         """Somebody who has signed in."""
-        person = Visitor(self.url)
+        person = Visitor(self.url, self.running.base)
         assert person.sign_in(name).status_code == 200
         yield person
         person.close()
 
 
 @contextmanager
-def site(settings: str) -> Iterator[Site]:
-    """Run Perijove with these settings besides those above."""
-    with perijove(SETTINGS + settings) as running:
+def site(settings: str, *, proxy: str = "", hub: str = "") -> Iterator[Site]:
+    """Run Perijove with these settings besides those above; `proxy` and `hub` are lines for those sections."""
+    listens = SETTINGS.replace('"PROXY"\n', f'"PROXY"\n{proxy}\n').replace('"HUB"\n', f'"HUB"\n{hub}\n')
+    with perijove(listens + settings) as running:
         headers = {"authorization": f"token {TOKEN}"}
-        with httpx.Client(base_url=f"{running.url}/hub/api", headers=headers, timeout=60) as api:
+        with httpx.Client(base_url=f"{running.hub_url}{running.base}/hub/api", headers=headers, timeout=60) as api:
             yield Site(running, api)
+
+
+def _path(name: str, server: str) -> str:
+    return f"/users/{quote(name)}/servers/{quote(server)}" if server else f"/users/{quote(name)}/server"
 
 
 def local(command: str, more: str = "") -> str:

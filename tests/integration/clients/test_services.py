@@ -71,10 +71,10 @@ def environment(url: str, name: str, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def services(env: Path, folder: Path, *, managed: bool) -> Iterator[Site]:
-    """A site with three services, started by the hub or, after it, by somebody else."""
+def services(envs: dict[str, Path], folder: Path, *, managed: bool) -> Iterator[Site]:
+    """A site with three services, started by the hub or, after it, by somebody else; each in its environment."""
     ports = {"notes": free_port(), "quiet": free_port(), "figures": free_port()}
-    commands = {name: [str(env / "bin" / "python"), str(PROGRAMS / ("figures.py" if name == "figures" else "notes.py"))] for name in ports}
+    commands = {name: [str(envs[name] / "bin" / "python"), str(PROGRAMS / ("figures.py" if name == "figures" else "notes.py"))] for name in ports}
     settings = SETTINGS
     for name, port in ports.items():
         run = f"command = {json.dumps(commands[name])}" if managed else ""
@@ -97,9 +97,13 @@ def listens(site: Site, name: str) -> bool:
     return httpx.get(f"{site.url}/services/{name}/nothing-here").status_code == 404
 
 
-@pytest.fixture(scope="module", params=["external", "managed"])
+@pytest.fixture(scope="module", params=["external", "managed", "older"])
 def ours(request: pytest.FixtureRequest, clients_env: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with services(clients_env, tmp_path_factory.mktemp("services"), managed=request.param == "managed") as found:
+    """Services of today's JupyterHub; "older": pages made with that of years ago."""
+    envs = dict.fromkeys(("notes", "quiet", "figures"), clients_env)
+    if request.param == "older":
+        envs |= {"notes": request.getfixturevalue("jupyterhub_5_env"), "quiet": request.getfixturevalue("jupyterhub_4_env")}
+    with services(envs, tmp_path_factory.mktemp("services"), managed=request.param != "external") as found:
         yield found
 
 

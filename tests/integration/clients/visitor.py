@@ -13,6 +13,7 @@ import httpx2 as httpx
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from tests.integration.proxy.certificates import careless
 from tests.running.browser import Person
 
 _NAVIGATE = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-site": "none", "accept": "text/html"}
@@ -22,7 +23,16 @@ _HIDDEN = re.compile(r'type="hidden" name="([^"]+)" value="([^"]*)"')
 
 
 class Visitor(Person):
-    """A Person whose requests say, as all browsers do, whether a page or a script made them."""
+    """A Person whose requests say, as all browsers do, whether a page or a script made them. `base`: the path of the site, "" for the root."""
+
+    def __init__(self, url: str, base: str = "") -> None:
+        super().__init__(url)
+        self.base = base
+        if url.startswith("https:"):
+            self.http = httpx.Client(base_url=url, follow_redirects=True, timeout=60, headers=self.http.headers, verify=careless())
+
+    def sign_in(self, name: str, password: str = "any") -> httpx.Response:
+        return self.submit(f"{self.base}/hub/login", f"{self.base}/hub/login", username=name, password=password)
 
     def open(self, path: str) -> httpx.Response:
         """Go to a page, by its redirects."""
@@ -59,9 +69,9 @@ class Visitor(Person):
     @contextmanager
     def socket(self, path: str) -> Iterator[ClientConnection]:
         """A WebSocket from a page of this site."""
-        with connect(
-            self.url.replace("http", "ws", 1) + path, additional_headers=self.socket_headers(path), origin=Origin(self.url), proxy=None
-        ) as opened:
+        headers, context = self.socket_headers(path), careless() if self.url.startswith("https:") else None
+        url = self.url.replace("http", "ws", 1) + path
+        with connect(url, additional_headers=headers, origin=Origin(self.url), ssl=context, proxy=None) as opened:
             yield opened
 
     def run(self, prefix: str, code: str) -> str:
