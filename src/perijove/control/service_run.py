@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from perijove.config.settings import ServiceEntry
+from perijove.config.settings import Secret, ServiceEntry
 from perijove.control.context import Hub
 from perijove.control.either import unless
 from perijove.control.service_health import SERVER_ERROR, ask_once, tell
@@ -64,6 +64,8 @@ class ManagedRun:
                     wait_s = self._failed(0.0)
                 if wait_s:
                     await unless(self.restart, self._hub.clock.sleep(wait_s))
+                    if self.restart.is_set():  # somebody may have mended it
+                        self._backoff = Backoff()
                 self._run = replace(self._run, restarts=self._run.restarts + 1)
         finally:
             await self._end()
@@ -161,8 +163,14 @@ class ManagedRun:
     def _order(self, service: Service, token: str) -> ServiceOrder:
         entry, hub = self._managed.entry, self._hub
         contract = service_environment(service, token, hub.addresses)
+        given = self._managed.environment
         return ServiceOrder(
-            name=self.name, command=entry.command_words, env={**contract, **self._managed.environment}, cwd=entry.cwd, user=entry.user
+            name=self.name,
+            command=entry.command_words,
+            env={**contract, **given},
+            cwd=entry.cwd,
+            user=entry.user,
+            secrets=[token, *(given[name] for name, value in entry.environment.items() if isinstance(value, Secret))],
         )
 
     async def _end(self) -> None:

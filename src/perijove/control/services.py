@@ -155,6 +155,11 @@ def _check(new: NewService) -> None:
         problems.append(client_id_problem(new.oauth_client_id))
     if new.api_token and len(new.api_token) < MIN_TOKEN:
         problems.append(f"api_token must have at least {MIN_TOKEN} characters")
+    problems += [
+        f"{name} cannot contain control characters"
+        for name, text in (("url", new.url), ("oauth_client_id", new.oauth_client_id), ("oauth_redirect_uri", new.oauth_redirect_uri))
+        if text and not text.isprintable()
+    ]
     if (new.oauth_client_id or new.oauth_no_confirm) and not new.url and not new.oauth_redirect_uri:
         problems.append("a service with OAuth and without url needs oauth_redirect_uri")
     if found := "; ".join(problem for problem in problems if problem):

@@ -18,13 +18,14 @@ class ServiceProcessError(PerijoveError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceOrder:
     """What to run. `env` is the contract with the service (it wins over HOME, PATH and the like), `cwd` "" the account's home,
-    `user` "" the hub's own account."""
+    `user` "" the hub's own account. `secrets` are values that must not be shown, should the service write them."""
 
     name: str
     command: Sequence[str]
     env: Mapping[str, str] = field(repr=False)
     cwd: str = ""
     user: str = ""
+    secrets: Sequence[str] = field(default=(), repr=False)
 
 
 class ServiceProcesses(Protocol):
@@ -47,5 +48,5 @@ class ServiceProcesses(Protocol):
         ...
 
     async def output(self, name: str, max_bytes: int) -> str:
-        """The end of what it wrote, without what looks like a token; "" if nothing is kept here."""
+        """The end of what it wrote, without its secrets and what looks like a token; "" if nothing is kept here."""
         ...

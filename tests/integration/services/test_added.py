@@ -110,6 +110,8 @@ def test_the_menu_shows_what_is_displayed_and_may_be_opened(tmp_path: Path) -> N
 def test_the_configuration_does_not_take_over_what_was_added(tmp_path: Path) -> None:
     with perijove(SETTINGS, command="hub") as running:
         here = Site(running, tmp_path)
+        for odd in ({"url": "http://a\0b"}, {"oauth_redirect_uri": "/a\0"}, {"oauth_client_id": "service-\0", "oauth_redirect_uri": "/a"}):
+            assert here.api("POST", "/services/odd", json=odd).status_code == 400
         assert here.api("POST", "/services/board", json={"info": {"a": 1}}).status_code == 201
         running.end()
         running.config.write_text(running.config.read_text() + '[[services]]\nname = "board"\n')

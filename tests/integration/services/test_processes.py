@@ -71,6 +71,13 @@ async def test_it_ends_with_its_exit_code_and_what_it_said(processes: LocalServi
     assert not list((tmp_path / "run" / "claims").iterdir())
 
 
+async def test_its_secrets_are_not_shown_should_it_write_them(processes: LocalServiceProcesses) -> None:
+    secret = ServiceOrder(name="thing", command=("sh", "-c", "echo my key is $KEY!"), env={"KEY": "swordfish"}, secrets=["swordfish"])
+    await processes.start(secret)
+    await processes.ended("thing")
+    assert await processes.output("thing", 1000) == "my key is (hidden)!\n"
+
+
 async def test_what_it_started_is_ended_with_it_by_force_if_need_be(processes: LocalServiceProcesses, tmp_path: Path) -> None:
     pid = await processes.start(order(sys.executable, "-c", FAMILY, str(tmp_path / "child")))
     child = int(await until(tmp_path / "child.done"))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,7 @@ class LocalServiceProcesses:
         self._clock = clock
         self._environ = environ
         self._running: dict[str, tuple[RunFolder, Launched]] = {}
+        self._secrets: dict[str, Sequence[str]] = {}
 
     @classmethod
     @asynccontextmanager
@@ -51,6 +52,7 @@ class LocalServiceProcesses:
         return sum(task.result() for task in ended)
 
     async def start(self, order: ServiceOrder) -> int:
+        self._secrets[order.name] = sorted(filter(None, order.secrets), key=len, reverse=True)
         account = await asyncio.to_thread(account_for, order)
         run = self._places.new_run(order.name)
         env = environment(order, account, self._environ, {MARKER: run.key})
@@ -93,7 +95,10 @@ class LocalServiceProcesses:
         return await self._finish(name, run, launched, looked_after=looked_after)
 
     async def output(self, name: str, max_bytes: int) -> str:
-        return await asyncio.to_thread(tail, self._places.log(name), max_bytes)
+        text = await asyncio.to_thread(tail, self._places.log(name), max_bytes)
+        for secret in self._secrets.get(name, ()):
+            text = text.replace(secret, "(hidden)")
+        return text
 
     async def _finish(self, name: str, run: RunFolder, launched: Launched, *, looked_after: bool) -> int | None:
         if not looked_after:
