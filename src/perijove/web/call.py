@@ -12,8 +12,9 @@ from starlette.responses import Response
 from perijove.domain.access import HUB, Identity, Resource, may
 from perijove.domain.errors import BadInputError, NotSignedInError
 from perijove.domain.token import Session
-from perijove.web.cookies import VISIT, Jar
-from perijove.web.origin import page_token
+from perijove.web.cookies import VISIT, XSRF, Jar
+from perijove.web.origin import navigation, page_token
+from perijove.web.redirect import COUNT
 from perijove.web.surface import Surface
 
 S = TypeVar("S", bound=Struct)
@@ -80,10 +81,18 @@ class Call:
             self.visit = token_urlsafe(24)
         return page_token(self.surface.page_key, self.cookie or self.visit)
 
-    def keep_visit(self, response: Response) -> None:
-        """Let an unknown browser keep its mark."""
+    def keep_marks(self, response: Response) -> None:
+        """Let an unknown browser keep its mark, and any browser that opens a page the token for requests."""
         if self.cookie is None and self.visit and self.kept(VISIT) != self.visit:
             self.jar.set(response, VISIT, self.visit)
+        if navigation(self.request.headers) and self.kept(XSRF) != (token := self.page_token):
+            self.jar.set(response, XSRF, token)
+
+    @property
+    def redirects(self) -> int:
+        """How often this browser was sent to a server and came back (web/redirect.py)."""
+        text = self.request.query_params.get(COUNT, "")
+        return min(int(text), 100) if text.isascii() and text.isdigit() else 0
 
     @property
     def jar(self) -> Jar:

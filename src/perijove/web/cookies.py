@@ -2,7 +2,8 @@
 
 `perijove-session` is the sign-in: HttpOnly, only ever sent to the hub's own path. `jupyterhub-session-id` is the public session
 id that servers compare to notice a sign-out (JupyterHub's contract); it authorises nobody. `perijove-visit` marks a browser that
-is not signed in, so that the sign-in form can be tied to it.
+is not signed in, so that the sign-in form can be tied to it. `_xsrf` holds the token that requests must carry (web/origin.py), where
+programs that sign in as a browser would take it from with JupyterHub; scripts in pages cannot read it.
 
 In subdomain mode servers' hosts lie below the hub's, and what has a Domain reaches them: only the public session id has one. The other
 way round every server may set cookies for the whole domain; with TLS the hub's own bear the prefix __Host-, and no other is believed.
@@ -19,6 +20,7 @@ SESSION = "perijove-session"
 SESSION_ID = "jupyterhub-session-id"
 VISIT = "perijove-visit"
 STATE = "perijove-sign-in"
+XSRF = "_xsrf"
 
 
 @dataclass(frozen=True, slots=True)

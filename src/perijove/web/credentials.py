@@ -5,7 +5,7 @@ import hmac
 from perijove.domain.errors import ForbiddenError, NotSignedInError
 from perijove.web.call import Call
 from perijove.web.cookies import SESSION, VISIT
-from perijove.web.origin import FIELD, HEADER, SAFE_METHODS, foreign, needs_token, token_fits
+from perijove.web.origin import FIELD, HEADERS, SAFE_METHODS, foreign, needs_token, token_fits
 from perijove.web.router import Access
 
 _RELOAD = "Reload the page and try again."
@@ -67,7 +67,7 @@ async def check_meant(call: Call) -> None:
         raise ForbiddenError("The request came from another site.", _RELOAD)
     if not needs_token(call.request.method, headers):
         return
-    given = headers.get(HEADER)
+    given = next((headers[name] for name in HEADERS if name in headers), None)
     if given is None and headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         given = (await call.form()).get(FIELD)
     if given is None:

@@ -3,7 +3,7 @@
 People's servers are hostile to each other and, without per-person subdomains, share the hub's origin. So the browser's own
 word (Sec-Fetch-…, Origin) is necessary but not enough: whatever changes state, and whatever a script rather than a
 navigation asks for, must also carry a token that only the hub's own pages contain. Names as in JupyterHub, whose clients
-send them: form field `_xsrf`, header X-XSRFToken.
+send them: form field or query parameter `_xsrf`, header X-XSRFToken or X-CSRFToken.
 """
 
 import hmac
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FIELD = "_xsrf"
-HEADER = "x-xsrftoken"
+HEADERS = ("x-xsrftoken", "x-csrftoken")
 
 
 def page_token(key: bytes, cookie: str) -> str:

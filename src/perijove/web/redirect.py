@@ -3,6 +3,7 @@
 import re
 from urllib.parse import urlsplit, urlunsplit
 
+COUNT = "redirects"
 _NAMES = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+", re.IGNORECASE)
 
 
@@ -25,11 +26,18 @@ def safe_next(target: str | None, own_host: str, subdomain_host: str = "") -> st
     if parts.scheme or parts.netloc:
         if subdomain_host and _below(parts.scheme, parts.netloc, subdomain_host):
             return urlunsplit((parts.scheme, parts.netloc, path, parts.query, parts.fragment))
-        if parts.scheme not in {"http", "https"} or parts.netloc != own_host:
+        if parts.scheme not in {"http", "https", ""} or parts.netloc != own_host:
             return None
-    elif not text.startswith("/"):
+    elif not text.startswith("/") or text.startswith("//"):
         return None
     return urlunsplit(("", "", path, parts.query, parts.fragment))
+
+
+def counted(target: str, count: int) -> str:
+    """The address with how often somebody was sent there in its query, by JupyterHub's name for it."""
+    path, _, query = target.partition("?")
+    kept = [part for part in query.split("&") if part and not part.startswith(f"{COUNT}=")]
+    return f"{path}?{'&'.join([*kept, f'{COUNT}={count}'])}"
 
 
 def _below(scheme: str, netloc: str, subdomain_host: str) -> bool:

@@ -48,6 +48,12 @@ DIFFERENCES: dict[str, Difference] = {
     "test_other_bodies[bytes]": Difference("400 error: unsupported_grant_type", _NO_500),
     "test_credentials_in_the_address_are_none": Difference("401 error: invalid_client", _NO_500),
     "test_a_code_does_not_outlive_its_session": Difference("400 error: invalid_grant", "whoever signs out is signed out everywhere"),
+    "test_after_signing_in[own host, another scheme]": Difference(
+        "/hub/token", "it is reduced to its path; a hub behind a proxy may not know by which scheme people come"
+    ),
+    "test_after_signing_in[accents]": Difference("/hub/t%C3%B6k/%C3%A9", "RFC 9110: an address in a header is ASCII"),
+    "test_after_signing_in[line end]": Difference("/hub/home", _NO_500),
+    "test_after_signing_in[brackets]": Difference("/hub/home", _NO_500),
     "test_a_parameter_twice[code_challenge]": Difference("400", "RFC 6749 section 3.1: no parameter comes twice"),
     "test_what_is_granted[spaces-ann]": Difference("200", _SPACES),
     "test_what_is_granted[spaces-tea]": Difference("200", _SPACES),

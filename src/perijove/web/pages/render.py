@@ -77,7 +77,7 @@ async def page(call: Call, template: str, *, status: int = 200, form_action: str
         status,
         headers={"content-security-policy": POLICY.format(form=forms), "cache-control": "no-store", "referrer-policy": "same-origin"},
     )
-    call.keep_visit(response)
+    call.keep_marks(response)
     return response
 
 

@@ -104,6 +104,8 @@ async def go_on(call: Call, signed_in: SignedIn, following: str) -> Response:
     call.jar.set(response, cookies.SESSION, signed_in.cookie, max_age_s=int(call.surface.hub.settings.hub.session_age))
     call.jar.set(response, cookies.SESSION_ID, signed_in.session.session_id)
     call.jar.drop(response, cookies.VISIT)
+    call.cookie = signed_in.cookie
+    call.keep_marks(response)  # programs go on to the API at once
     return response
 
 
