@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from perijove.domain.errors import MisdirectedError
 from perijove.web.call import Call, json_response
 from perijove.web.origin import navigation
+from perijove.web.redirect import counted
 from perijove.web.router import Access
 from perijove.web.wants import Wants
 from perijove.wire.hosts import below, plain_host
@@ -43,7 +44,7 @@ def astray(call: Call, access: Access | None, *, inside: bool) -> Response | Non
             # JupyterLab, whose server has gone: it cannot follow us to another host, but knows this status.
             return json_response({"status": NOT_RUNNING, "message": "This server is not running."}, NOT_RUNNING)
         if opens:
-            return RedirectResponse(own_place(call), 302)
+            return RedirectResponse(counted(own_place(call), call.redirects + 1) if at_server else own_place(call), 302)
         return json_response(
             {"status": MisdirectedError.status, "message": f"The hub is not here. Ask it at {addresses.public_url}."}, MisdirectedError.status
         )

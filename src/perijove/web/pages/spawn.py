@@ -16,7 +16,7 @@ from perijove.web.api.progress import event_lines
 from perijove.web.call import Call, json_response
 from perijove.web.pages.own import Target, asks, may_target, option_fields, target_of, visible_profiles
 from perijove.web.pages.render import page
-from perijove.web.redirect import safe_next
+from perijove.web.redirect import counted, safe_next
 from perijove.web.wants import Wants
 from perijove.wire.names import user_segment
 
@@ -169,20 +169,16 @@ async def at_server(call: Call) -> Response:
 
 
 def _again(call: Call, target: Target, following: str) -> Response:
-    """The server is ready, yet the proxy sent the request here: its table is a moment behind. Try again, a few times."""
-    try:
-        count = int(call.request.query_params.get("redirects", "0"))
-    except ValueError:
-        count = 0
+    """The server is ready, yet the proxy sent the request here: its table is a moment behind. Try again, a few times. In subdomain
+    mode people may also have typed the hub's own host, or another person's; who comes from the right one is counted there (web/strays.py)."""
+    count = call.redirects
     if count >= 4:
         raise PerijoveError(
             f"{target.title(call).capitalize()} is running, but the proxy does not reach it.",
             "Try again in a minute. If it stays so, an administrator should look at the proxy's log.",
             retry_after_s=10,
         )
-    path, _, query = following.partition("?")
-    kept = [part for part in query.split("&") if part and not part.startswith("redirects=")]
-    response = RedirectResponse(f"{path}?{'&'.join([*kept, f'redirects={count + 1}'])}", 302)
+    response = RedirectResponse(following if call.surface.hub.addresses.domain else counted(following, count + 1), 302)
     response.headers["retry-after"] = str(2**count)
     return response
 
