@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.store.postgres import PostgresServer
 from tests.integration.openapi.fuzzing import Bound, own_document, reference_document
 from tests.integration.openapi.world import World, world
 
@@ -20,6 +21,18 @@ def hub() -> Iterator[World]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def postgresql_hub(postgresql_bin: Path) -> Iterator[World]:
+    """PostgreSQL is stricter about what text and numbers it takes than SQLite."""
+    server = PostgresServer(postgresql_bin)
+    try:
+        server.start()
+        with world(server.url(server.new_database())) as found:
+            yield found
+    finally:
+        server.close()
+
+
 def test_the_hub_answers_as_its_own_document_says(hub: World, tmp_path: Path) -> None:
     outcome = own_document(hub, tmp_path, BOUND)
     assert outcome.passed, f"with seed {BOUND.seed}:\n{outcome.output}"
@@ -30,3 +43,9 @@ def test_the_hub_answers_as_jupyterhub_s_document_says(hub: World, tmp_path: Pat
     outcome = reference_document(hub, tmp_path, BOUND)
     assert outcome.passed, f"with seed {BOUND.seed}:\n{outcome.output}"
     assert "Traceback" not in hub.running.output
+
+
+def test_so_it_does_on_postgresql(postgresql_hub: World, tmp_path: Path) -> None:
+    outcome = own_document(postgresql_hub, tmp_path, BOUND)
+    assert outcome.passed, f"with seed {BOUND.seed}:\n{outcome.output}"
+    assert "Traceback" not in postgresql_hub.running.output

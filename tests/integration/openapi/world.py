@@ -60,9 +60,9 @@ class World:
 
 
 @contextmanager
-def world() -> Iterator[World]:
-    """A hub of one's own, seeded."""
-    with perijove(_SETTINGS, command="hub") as running:
+def world(database: str = "") -> Iterator[World]:
+    """A hub of one's own, seeded; on SQLite unless there is the address of a `database`."""
+    with perijove(_SETTINGS + (f'[store]\nurl = "{database}"\n' if database else ""), command="hub") as running:
         found = World(running, f"{running.hub_url}/hub/api")
         with found.client() as http:
             seed(http)
