@@ -47,10 +47,10 @@ class ObedientSpawner(Spawner):
             state["stop_until"] = (self.user_options or {{}}).get("stop_until", "")
         return state
     async def start(self):
-        if (self.user_options or {{}}).get("fail"):
-            raise RuntimeError("This server cannot be started.")
         if until := (self.user_options or {{}}).get("until"):
             await appears(until)
+        if (self.user_options or {{}}).get("fail"):
+            raise RuntimeError("This server cannot be started.")
         self.up = True
         return "http://127.0.0.1:%d" % listener.server_port
     async def poll(self):

@@ -157,6 +157,17 @@ def under_way() -> Iterator[Step]:
     yield Ask(who="cat", path=path)
 
 
+def followed() -> Iterator[Step]:
+    """The events of a start, from its beginning to its end."""
+    for name, more in (("good", {}), ("worse", {"fail": True})):
+        path = f"/users/cat/servers/{name}"
+        yield Ask(who="cat", method="POST", path=path, json={"user_options": {"until": f"{{folder}}/{name}", **more}})
+        yield Ask(who="ann", path=f"{path}/progress")
+        yield Ask(who="test" if more else "cat", path=f"{path}/progress", release=name)
+        yield Ask(who="cat", path=f"{path}/progress", settle=True)
+        yield quietly("DELETE", path, {"remove": True})
+
+
 def failing() -> Iterator[Step]:
     path = "/users/cat/servers/bad"
     yield Ask(who="cat", method="POST", path=path, json={"user_options": {"fail": True}}, settle=True)
@@ -196,4 +207,4 @@ def others() -> Iterator[Step]:
         yield Ask(who=who, method="POST", path="/users/ann/server")
 
 
-AREAS = (default_server, names_of_servers, bodies, changes, removing, options_of_the_last_start, under_way, failing, others)
+AREAS = (default_server, names_of_servers, bodies, changes, removing, options_of_the_last_start, under_way, followed, failing, others)

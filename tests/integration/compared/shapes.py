@@ -48,7 +48,8 @@ def body(answer: httpx.Response) -> Any:
     if not answer.content:
         return "(empty)"
     if "event-stream" in kind:
-        return [plain(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+        *before, last = [plain(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+        return {"before": sorted({", ".join(sorted(event)) for event in before}), "last": last}
     if "json" not in kind:
         return "(text)" if answer.status_code >= 400 or "html" in kind else _HERE.sub("(hub)", answer.text)
     if answer.status_code >= 400:

@@ -20,11 +20,11 @@ class ObedientSpawner(NullSpawner):
         options = request.options
         state: JsonObject = {"token": request.env["JUPYTERHUB_API_TOKEN"], "stop_until": options.get("stop_until", "")}
         yield Checkpoint(state)
-        if options.get("fail"):
-            raise SpawnerError("This server cannot be started.")
         if until := options.get("until"):
             yield Progress("Waiting for a file", 50)
             await _appears(until)
+        if options.get("fail"):
+            raise SpawnerError("This server cannot be started.")
         yield Address(self._address, state)
 
     async def stop(self, handle: Handle, grace_s: float) -> None:

@@ -46,6 +46,10 @@ class Ask:
     raw: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     keep: str = ""
+    become: str = ""
+    """Whose token the answer's is from here on, if there is one."""
+    release: str = ""
+    """The answer is a stream: once it has begun, make this file appear, for which somebody waits."""
     settle: bool = False
     """Wait until the person's servers are neither starting nor stopping before the next question."""
 
@@ -82,6 +86,7 @@ class Talk:
         self.url, self.folder = url, folder
         self.http = httpx.Client(base_url=url, timeout=30)
         self.tokens = {**SERVICES, "wrong": "not-a-token-" + "9" * 30}
+        self.people: tuple[str, ...] = ()
         self.kept: dict[str, str] = {}
         self.browsers: dict[str, Person] = {}
 
@@ -107,6 +112,7 @@ class Talk:
         until(lambda: self.request("expired", "GET", "/user").status_code == 403, what="an expired token")
         self.must(201, "POST", "/users/ann/servers/lab", who="ann")
         self.tokens["server of ann"] = self.must(200, "GET", "/users/ann")["servers"]["lab"]["state"]["token"]
+        self.people = tuple(self.tokens)
 
     def must(self, status: int, method: str, path: str, body: Any = ..., *, who: str = "test") -> Any:
         """The decoded answer of a request that prepares others."""
@@ -123,7 +129,7 @@ class Talk:
         if who.startswith("cookie of "):
             client = self.browsers[who.removeprefix("cookie of ")].http
         elif who and "authorization" not in sent:
-            sent["authorization"] = f"token {self.tokens[who]}"
+            sent["authorization"] = f"token {self.tokens.get(who, 'nobody')}"
         body: dict[str, Any] = {} if json is ... else {"json": json}
         if raw is not None:
             body = {"content": raw}
@@ -138,13 +144,27 @@ class Talk:
             path = path.replace(f"{{{name}}}", value)
         headers = {key: value.replace("{xsrf}", self._xsrf(ask.who)).replace("{url}", self.url) for key, value in ask.headers.items()}
         body = ask.json if ask.json is ... else json.loads(json.dumps(ask.json).replace("{folder}", str(self.folder)))
+        if ask.release:
+            return self._follow(ask, path)
         answer = self.request(ask.who, ask.method, path, json=body, raw=ask.raw, headers=headers)
         if ask.keep:
             assert answer.status_code < 300, f"{self.url}: {ask.name}: {answer.text}"
             self.kept[ask.keep] = answer.json()["id"]
+        if ask.become and answer.status_code == 201:
+            self.tokens[ask.become] = answer.json()["token"]
         if ask.settle:
             self.settle(path)
         return answer
+
+    def _follow(self, ask: Ask, path: str) -> httpx.Response:
+        """Read a stream to its end, letting go on what it waits for once it has begun."""
+        received = b""
+        with self.http.stream(ask.method, API + path, headers={"authorization": f"token {self.tokens[ask.who]}"}) as answer:
+            for chunk in answer.iter_bytes():
+                received += chunk
+                if b"data:" in received:
+                    (self.folder / ask.release).touch()
+        return httpx.Response(answer.status_code, headers=answer.headers, content=received, request=answer.request)
 
     def clean(self, method: str, path: str, body: Any = ...) -> None:
         """As the administering service, whatever comes of it."""
@@ -154,7 +174,7 @@ class Talk:
 
     def check_people(self) -> None:
         """Fails if somebody cannot ask any more: from there on both hubs would only agree in refusing."""
-        for who, status in {**dict.fromkeys(self.tokens, 200), "wrong": 403, "revoked": 403, "expired": 403}.items():
+        for who, status in {**dict.fromkeys(self.people, 200), "wrong": 403, "revoked": 403, "expired": 403}.items():
             found = self.request(who, "GET", "/user").status_code
             assert found == status, f"{self.url}: {who} is answered {found}"
         for name in self.browsers:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.integration.compared import activity, addresses, browsers, groups, hub_itself, matrix, servers, tokens, users
+from tests.integration.compared import activity, addresses, browsers, groups, hub_itself, matrix, scopes, servers, tokens, users
 from tests.integration.compared.differences import DIFFERENCES
 from tests.integration.compared.hubs import THEIRS, ours
 from tests.integration.compared.matching import Ledger
@@ -20,6 +20,7 @@ from tests.running.perijove import perijove
 AREAS: tuple[Callable[[], Iterator[Step]], ...] = (
     matrix.everybody_reads_everything,
     matrix.everybody_tries_to_change,
+    *scopes.AREAS,
     *addresses.AREAS,
     *users.AREAS,
     *activity.AREAS,
