@@ -54,12 +54,12 @@ class Log:
             pass
 
     def write(self, text: bytes) -> None:
+        if self._size and self._size + len(text) > self._limit:
+            self._open(False)  # before, not after: what was written last is always in the file that people are shown the end of
         try:
             self._size += os.write(self._file, text)
         except OSError:
-            return
-        if self._size > self._limit:
-            self._open(False)
+            pass
 
 
 def main() -> None:
