@@ -34,11 +34,12 @@ def astray(call: Call, access: Access | None, *, inside: bool) -> Response | Non
     addresses = call.surface.hub.addresses
     if not addresses.domain:
         return None
-    host = plain_host(call.request.headers.get("host", ""))
-    if host == addresses.domain:
+    sent = call.request.headers.get("host", "")
+    host, dotted = plain_host(sent), sent.partition(":")[0].endswith(".")
+    if host == addresses.domain and not dotted:  # with a dot it is another site for a browser, which sends no cookies there
         return None
     opens = call.request.method in {"GET", "HEAD"} and navigation(call.request.headers)
-    if below(host, addresses.domain):
+    if below(host, addresses.domain) or host == addresses.domain:
         at_server = not inside and call.path.startswith(f"{addresses.base_url}user/")
         if at_server and (not opens or Wants.of(call.request) is Wants.JSON):
             # JupyterLab, whose server has gone: it cannot follow us to another host, but knows this status.
