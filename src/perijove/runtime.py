@@ -26,6 +26,7 @@ from perijove.adapters.system_clock import SystemClock
 from perijove.config.listen import Listen, parse_listen
 from perijove.config.load import Loaded, load
 from perijove.config.problems import Problems
+from perijove.config.rights import catalog_of, check_rights, doubts
 from perijove.config.settings import Secret, Settings
 from perijove.control.context import Hub
 from perijove.control.declare import declare
@@ -41,7 +42,6 @@ from perijove.control.watch import Watch
 from perijove.domain.addresses import HubAddresses
 from perijove.domain.errors import SettingsError
 from perijove.domain.options import Profile
-from perijove.domain.roles import RoleDeclaration, RolesError, merge_roles
 from perijove.plugins import authenticator_plugin, check_plugins, spawner_plugin
 from perijove.ports.plugin import PluginContext
 from perijove.ports.store.store import Store
@@ -58,7 +58,6 @@ from perijove.web.pages.routes import ROUTES as PAGES
 from perijove.web.proxies import ROUTES as PROXIES
 from perijove.web.server import serve
 from perijove.web.surface import Surface
-from perijove.wire.scopes import Catalog, CustomScope, ScopeError
 
 _log = structlog.get_logger("perijove")
 LOOP_TURN_S = 0.05
@@ -73,22 +72,7 @@ def load_settings(config: Path | None) -> Loaded:
 
 def _more_checks(settings: Settings, problems: Problems) -> None:
     check_plugins(settings, problems)
-    try:
-        catalog = catalog_of(settings)
-        roles = [RoleDeclaration(name=entry.name, description=entry.description or None, scopes=entry.scopes or None) for entry in settings.roles]
-        merge_roles(catalog, roles, settings.access.extra_user_scopes)
-    except ScopeError as error:
-        problems.add(("custom_scopes",), str(error))
-    except RolesError as error:
-        for mistake in error.mistakes:
-            problems.add(mistake.path if mistake.path[0] == "roles" else ("access", *mistake.path), mistake.message)
-
-
-def catalog_of(settings: Settings) -> Catalog:
-    """All scopes that this site knows. Raises ScopeError."""
-    return Catalog(
-        {name: scope if isinstance(scope, str) else CustomScope(scope.description, scope.subscopes) for name, scope in settings.custom_scopes.items()}
-    )
+    check_rights(settings, problems)
 
 
 def prepare(loaded: Loaded) -> None:
@@ -332,6 +316,8 @@ def _warn(loaded: Loaded) -> None:
         click.secho(
             "Warning: people reach this hub without TLS. Set tls_cert and tls_key in [proxy], or put a TLS proxy before it.", fg="yellow", err=True
         )
+    for doubt in doubts(loaded.settings):
+        click.secho(f"Warning: {doubt}", fg="yellow", err=True)
     if os.geteuid() == 0 and not exposed:
         click.secho(
             "Running as root, on this machine's loopback address only. People's servers run under Unix accounts of their own, never as root.",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from perijove.config.rights import doubts
 from perijove.domain.errors import SettingsError
 from perijove.runtime import load_settings
 
@@ -20,6 +21,35 @@ def test_mistakes_in_plugins_and_roles_are_listed_with_the_others(tmp_path: Path
     assert "Did you mean 'read:users'?" in lines[0]
     assert "Did you mean 'local'?" in lines[1]
     assert "Did you mean 'password'?" in lines[2]
+
+
+def test_scopes_that_a_service_may_ask_for_must_exist(tmp_path: Path) -> None:
+    config = tmp_path / "perijove.toml"
+    config.write_text(
+        '[[services]]\nname = "a"\n[[services]]\nname = "b"\noauth_client_allowed_scopes = ["read:users!user", "read:usres", "servers!"]\n'
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_settings(config)
+    lines = caught.value.message.splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["services[1].oauth_client_allowed_scopes"] * 2
+    assert "Did you mean 'read:users'?" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[[roles]]\nname = "empty"\n', "no scopes"),
+        ('[[roles]]\nname = "user"\nscopes = ["read:users!user"]\n', "without 'self'"),
+        ('[access]\nextra_user_scopes = ["shares!user"]\n[[roles]]\nname = "user"\nscopes = ["self"]\n', "extra_user_scopes has no effect"),
+        ('[access]\nextra_user_scopes = ["shares!user"]\n[[roles]]\nname = "reader"\nscopes = ["read:users"]\n', ""),
+    ],
+)
+def test_what_is_allowed_but_surely_not_meant_is_told(tmp_path: Path, text: str, words: str) -> None:
+    config = tmp_path / "perijove.toml"
+    config.write_text(text)
+    found = doubts(load_settings(config).settings)
+    assert len(found) == bool(words)
+    assert words in "".join(found)
 
 
 def test_a_plugin_may_be_named_by_module_and_must_be_one(tmp_path: Path) -> None:

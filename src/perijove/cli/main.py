@@ -63,10 +63,13 @@ def init(config: Path, server_command: str, force: bool) -> None:
 def check(config: Path | None) -> None:
     """Check the configuration without starting anything: every mistake at once."""
     from perijove.cli.proxy_tls import check_tls_files
+    from perijove.config.rights import doubts
     from perijove.runtime import load_settings
 
     loaded = load_settings(config)
     check_tls_files(loaded)
+    for doubt in doubts(loaded.settings):
+        click.echo(f"{loaded.name}: {doubt}", err=True)
     click.echo(f"{loaded.name}: no mistakes found. State is kept in {loaded.state_dir}.")
 
 
