@@ -423,6 +423,22 @@ SERVICES = (
         at="body.*: None -> ",
         asks=("test: GET /user", "test: GET /user (origin: *)", "with a header: GET /user (authorization: *)"),
     ),
+    Difference(
+        where="POST /services/NAME with a scope that does not exist, or a token of less than 8 characters",
+        theirs="500",
+        mine="400",
+        why="It is a mistake of who asks. Adding and deleting services is compared in tests/integration/services.",
+        at="",
+        asks=(),
+    ),
+    Difference(
+        where="POST /services/NAME with the token of another service",
+        theirs="201, and the service has no token",
+        mine="400",
+        why="What was asked for cannot be done, so that is what is said.",
+        at="",
+        asks=(),
+    ),
 )
 
 SERVERS = (
