@@ -13,7 +13,7 @@ import httpx2 as httpx
 
 from tests.conftest import CLONE
 from tests.integration.openapi.reference import reference, with_refusals
-from tests.integration.openapi.world import GROUPS, SERVERS, SERVICES, TOKEN, USERS, World, tokens
+from tests.integration.openapi.world import CALLBACK, CLIENT, GROUPS, OWNERS, SERVERS, SERVICES, TOKEN, USERS, World, session, tokens
 
 REAL = 0.7
 """How often a name in a request is one that exists."""
@@ -23,9 +23,14 @@ _CHECKS = """
 expected-statuses = ["2xx", "3xx", 400, 401, 403, 404, 405, 409]
 [checks.missing_required_header]
 enabled = false
+[[operations]]
+include-path = "/oauth2/authorize"
+[operations.checks.negative_data_rejection]
+enabled = false
 """
 """What a schema allows may still be refused for what it says: a scope that is none, a server that runs already. The check of a header that is
-missing wants 401 where there are no credentials; JupyterHub, and so we, answer 403. Another check sees that requests without them are refused."""
+missing wants 401 where there are no credentials; JupyterHub, and so we, answer 403. Another check sees that requests without them are refused.
+Strangers are sent from the authorization page to the sign-in page, whatever they asked for."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +51,20 @@ class Outcome:
 def own_document(world: World, folder: Path, bound: Bound) -> Outcome:
     """Ours, as the hub serves it."""
     document = httpx.get(f"{world.api}/openapi.json").raise_for_status().json()
-    return fuzz(world, document, folder, bound, credentials=f'api_key = "token {TOKEN}"')
+    return fuzz(world, document, folder, bound, credentials={"token": f'api_key = "token {TOKEN}"', "session": f'api_key = "{session(world)}"'})
 
 
 def reference_document(world: World, folder: Path, bound: Bound) -> Outcome:
     """JupyterHub's. It says too little of bad requests to hold anybody to it, and some of our paths take more methods than it has."""
     document = with_refusals(reference())
     left_out = ("negative_data_rejection", "unsupported_method", "allow_header_conformance")
-    return fuzz(world, document, folder, bound, credentials=f'bearer = "{TOKEN}"', leave_out=left_out)
+    return fuzz(world, document, folder, bound, credentials={"token": f'bearer = "{TOKEN}"'}, leave_out=left_out)
 
 
-def fuzz(world: World, document: Mapping[str, Any], folder: Path, bound: Bound, *, credentials: str, leave_out: tuple[str, ...] = ()) -> Outcome:
-    """`credentials`: the value that the document's security scheme "token" takes, as a line of configuration. `leave_out`: checks."""
+def fuzz(
+    world: World, document: Mapping[str, Any], folder: Path, bound: Bound, *, credentials: Mapping[str, str], leave_out: tuple[str, ...] = ()
+) -> Outcome:
+    """`credentials`: security scheme of the document -> its line of configuration. `leave_out`: checks."""
     with world.client() as http:
         ids = tokens(http)
     (folder / "document.json").write_text(json.dumps(document))
@@ -82,25 +89,40 @@ def fuzz(world: World, document: Mapping[str, Any], folder: Path, bound: Bound, 
     return Outcome(done.returncode == 0, done.stdout)
 
 
-def _configuration(credentials: str, token_ids: list[str]) -> str:
+def _configuration(credentials: Mapping[str, str], token_ids: list[str]) -> str:
     known: dict[str, tuple[str, ...]] = {
         "users": USERS,
+        "owners": OWNERS,
+        "recipients": ("dörte",),
+        "clients": (CLIENT,),
+        "callbacks": (CALLBACK,),
+        "response_types": ("code",),
+        "token_owners": ("bob",),
         "groups": GROUPS,
         "servers": SERVERS,
         "services": SERVICES,
         "tokens": tuple(token_ids),
         "scopes": ("self", "inherit", "read:users", "access:servers!server=bob/gpu", "servers!user=bob", "admin:users"),
     }
-    lines = [f"[auth.openapi.token]\n{credentials}", _CHECKS]
+    lines = [f"[auth.openapi.{scheme}]\n{line}" for scheme, line in credentials.items()] + [_CHECKS]
     lines += [f"[dictionaries.{name}]\nvalues = {json.dumps(values)}" for name, values in known.items()]
     everywhere = {
-        "path.name": "users", "path.owner": "users", "path.server": "servers", "path.server_name": "servers", "path.group": "groups",
+        "path.name": "users", "path.owner": "owners", "path.server": "servers", "path.server_name": "servers", "path.group": "groups",
         "path.service": "services", "path.token_id": "tokens", "body.user": "users", "body.group": "groups", "body.usernames[*]": "users",
-        "body.users[*]": "users", "body.groups[*]": "groups", "body.scopes[*]": "scopes",
+        "body.users[*]": "users", "body.groups[*]": "groups", "body.scopes[*]": "scopes", "body.client_id": "clients",
+        "query.client_id": "clients", "query.redirect_uri": "callbacks", "query.response_type": "response_types", "query.scope": "scopes",
     }  # fmt: skip
     lines.append("[parameters]\n" + _bindings(everywhere))
-    for prefix, dictionary in (("groups", "groups"), ("services", "services")):  # where "name" is not a user's
-        lines.append(f'[[operations]]\ninclude-path-regex = "^/{prefix}/"\n[operations.parameters]\n' + _bindings({"path.name": dictionary}))
+    narrower = {  # where "name" is not just anybody's
+        "^/groups/": {"path.name": "groups"},
+        "^/services/": {"path.name": "services"},
+        "^/(shares|share-codes)/": {"path.name": "owners"},
+        "^/users/.*/servers?(/|$)": {"path.name": "owners"},
+        "^/users/.*/shared/": {"path.name": "recipients"},
+        "^/users/.*/tokens/": {"path.name": "token_owners"},
+    }
+    for paths, bound in narrower.items():
+        lines.append(f"[[operations]]\ninclude-path-regex = '{paths}'\n[operations.parameters]\n" + _bindings(bound))
     return "\n".join(lines) + "\n"
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import httpx2 as httpx
 
-from tests.running.perijove import Running, perijove, until
+from perijove.web.cookies import SESSION
+from tests.running.browser import Person
+from tests.running.perijove import Running, perijove
 
+CLIENT, CALLBACK = "service-tester", "http://127.0.0.1:1/callback"
 TOKEN = "a-token-of-a-service-that-may-do-everything"
 _SCOPES = (
     "admin:users", "admin:auth_state", "admin:servers", "admin:server_state", "admin:groups", "admin:services", "list:users", "list:services",
@@ -31,8 +33,8 @@ level = "warning"
 [[services]]
 name = "tester"
 api_token = "{TOKEN}"
-oauth_client_id = "service-tester"
-oauth_redirect_uri = "http://127.0.0.1:1/callback"
+oauth_client_id = "{CLIENT}"
+oauth_redirect_uri = "{CALLBACK}"
 [[services]]
 name = "other"
 api_token = "a-token-of-another-service"
@@ -41,11 +43,12 @@ name = "tester"
 services = ["tester"]
 scopes = [{", ".join(f'"{scope}"' for scope in _SCOPES)}]
 """
-USERS = ("ada", "bob", "cyd", "dörte", "e f/g")
+OWNERS = ("bob", "cyd")
+USERS = ("ada", *OWNERS, "dörte", "e f")
 GROUPS = ("staff", "lab")
 SERVERS = ("gpu", "notes")
 SERVICES = ("tester", "other", "added")
-TOKENS_EACH = 6
+TOKENS = 12
 
 
 @dataclass(frozen=True)
@@ -70,33 +73,33 @@ def world(database: str = "") -> Iterator[World]:
 
 
 def seed(http: httpx.Client) -> None:
-    """Bring back whatever is missing: every step may be done again. Raises httpx.HTTPError."""
-    for name in USERS:
-        http.post("/users/" + quote(name, safe=""), json={"admin": name == "ada"})
+    """Bring back whatever is missing: what is there stays, and is refused. Raises httpx.HTTPError."""
+    http.post("/users", json={"usernames": USERS})
     for group in GROUPS:
         http.post(f"/groups/{group}")
-        http.post(f"/groups/{group}/users", json={"users": ["bob", "cyd"]})
+        http.post(f"/groups/{group}/users", json={"users": OWNERS})
     http.post("/services/added", json={"url": "http://127.0.0.1:1"})
-    for path in ("/users/bob/server", "/users/bob/servers/gpu", "/users/cyd/servers/gpu"):
-        http.post(path)
-    http.put("/users/bob/servers/notes", json={})
-    for path in ("/shares/bob/gpu", "/shares/bob/"):
-        http.post(path, json={"user": "cyd"})
-        http.post(path, json={"group": "staff"})
-    http.post("/share-codes/bob/gpu", json={})
+    for owner in OWNERS:
+        http.post(f"/users/{owner}/server")
+        http.post(f"/users/{owner}/servers/gpu")
+        http.put(f"/users/{owner}/servers/notes")
+        for server in ("", "gpu"):
+            http.post(f"/shares/{owner}/{server}", json={"user": "dörte"})
+            http.post(f"/shares/{owner}/{server}", json={"group": "staff"})
+    http.post("/share-codes/bob/gpu")
 
 
-def tokens(http: httpx.Client, name: str = "bob") -> list[str]:
-    """The ids of some tokens of somebody's, made now."""
-    made = [http.post(f"/users/{name}/tokens", json={"note": f"number {number}"}) for number in range(TOKENS_EACH)]
+def tokens(http: httpx.Client) -> list[str]:
+    """The ids of some tokens of bob's, made now."""
+    made = [http.post("/users/bob/tokens", json={"note": f"number {number}"}) for number in range(TOKENS)]
     return [answer.raise_for_status().json()["id"] for answer in made]
 
 
-def settled(http: httpx.Client) -> None:
-    """Once the servers that a run started are there or gone: a hub that is asked to end in between would be asked too early."""
-
-    def nothing_pending() -> bool:
-        people = http.get("/users", params={"state": "active"}).raise_for_status().json()
-        return not any(server["pending"] for person in people for server in person["servers"].values())
-
-    until(nothing_pending, what="all servers started or stopped")
+def session(world: World, name: str = "bob") -> str:
+    """The cookie of a browser in which somebody signed in."""
+    person = Person(world.running.hub_url)
+    try:
+        person.sign_in(name)
+        return person.http.cookies[SESSION]
+    finally:
+        person.close()

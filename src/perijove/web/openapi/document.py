@@ -12,7 +12,7 @@ from typing import Any
 from perijove import __version__
 from perijove.web.api.models import Problem
 from perijove.web.cookies import SESSION
-from perijove.web.described import Gives, Query, gives
+from perijove.web.described import HTML, Gives, Query, gives
 from perijove.web.openapi.schemas import Schemas
 from perijove.web.router import Access, Route
 
@@ -38,14 +38,20 @@ def api_routes(routes: Iterable[Route[Any, Any]]) -> list[Route[Any, Any]]:
 
 def answers(route: Route[Any, Any]) -> list[Gives]:
     """All that a route answers: its own answers, and the refusals that routes of its kind have in common."""
+    refused, missing, bad = (_page(said) if route.access is Access.PAGE else said for said in (_REFUSED, _MISSING, _BAD))
     known = {given.status: given for given in route.gives}
     if route.access is not Access.OPEN or route.scopes:
-        known.setdefault(403, _REFUSED)
+        known.setdefault(403, refused)
     if path_parameters(route):
-        known.setdefault(404, _MISSING)
+        known.setdefault(404, missing)
     if route.takes is not None or route.query or path_parameters(route):
-        known.setdefault(400, _BAD)
+        known.setdefault(400, bad)
     return [known[status] for status in sorted(known)]
+
+
+def _page(said: Gives) -> Gives:
+    """The same to a browser."""
+    return Gives(said.status, (str,), said.meaning, HTML)
 
 
 def path_parameters(route: Route[Any, Any]) -> list[str]:

@@ -67,6 +67,12 @@ def test_what_all_routes_refuse_is_added_and_what_a_route_says_itself_is_kept() 
     assert answers["404"]["description"] == "No such thing."
 
 
+def test_a_browser_is_refused_with_a_page_and_comes_with_its_cookie() -> None:
+    found = FOUND["paths"]["/oauth2/authorize"]["get"]
+    assert {status: list(found["responses"][status]["content"]) for status in ("400", "403")} == {"400": ["text/html"], "403": ["text/html"]}
+    assert {"session": []} in found["security"]
+
+
 def test_parameters_are_those_of_the_path_and_those_the_route_names() -> None:
     found = document([_route(gives=(gives(200),), query=(Query("much", int, "how much"),))], {}, "/hub/")
     parameters = found["paths"]["/things/{name}"]["get"]["parameters"]
