@@ -56,6 +56,11 @@ class Failure:
     exit_code: int | None = None
     log_tail: str = ""
 
+    @property
+    def ended_well(self) -> bool:
+        """It served, and ended itself without an error, as servers do that are set to when nobody uses them. To people that is stopped."""
+        return self.code == "died" and self.exit_code == 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
