@@ -162,6 +162,20 @@ def _start(folder: Path, config: Path, command: str, environ: dict[str, str], pr
     return running
 
 
+def restart(running: Running, was: str, becomes: str) -> None:
+    """End `perijove up` and start it again with other words in its settings; servers go on meanwhile."""
+    running.end()
+    running.close()
+    text = running.config.read_text()
+    assert was in text
+    running.config.write_text(text.replace(was, becomes))
+    proxy, hub = (url.removeprefix("http://") for url in (running.url, running.hub_url))
+    again = _start(running.folder, running.config, "up", {}, proxy, hub)
+    running.process, running.lines, running.reader = again.process, again.lines, again.reader
+    until(lambda: running.healthy(running.url) or running.process.poll() is not None, what=f"the hub in:\n{running.output}", within_s=START_S)
+    assert running.process.poll() is None, running.output
+
+
 def _remove_accounts(prefix: str) -> None:
     for entry in pwd.getpwall():
         if entry.pw_name.startswith(prefix):
