@@ -24,7 +24,7 @@ class Day:
         seen = self.seen
         lines = [
             f"{seen.started} starts (slowest {seen.slowest_start_s:.1f} s), {seen.stopped} ends (slowest {seen.slowest_stop_s:.1f} s), {seen.echoes} echoes, "
-            f"{seen.retried} tries again, {seen.excused} connections that broke with a proxy's worker",
+            f"{seen.retried} tries again, {seen.late} late deeds, {seen.excused} connections that broke with a proxy's worker",
             *self.broken,
             *(f"WRONG: {what}" for what in self.wrong),
         ]

@@ -32,6 +32,8 @@ class Seen:
     excused: int = 0
     """Connections that broke because the proxy's worker was killed under them."""
     retried: int = 0
+    late: int = 0
+    """Requests to stop that were given up, and done when the next start was under way."""
     slowest_start_s: float = 0.0
     slowest_stop_s: float = 0.0
 
@@ -43,6 +45,8 @@ class Person:
         self.seen = seen
         self._going_home = going_home
         self._token = token
+        self._gave_up = False
+        """Whether an answer to a request to stop never came."""
         self._http = httpx.AsyncClient(base_url=proxy.url, headers={"authorization": f"token {token}"}, timeout=ANSWER_S)
         self._now = asyncio.get_running_loop().time
 
@@ -130,6 +134,13 @@ class Person:
     async def _is_stopped(self) -> bool:
         return bool((await self._model()).get("stopped", True))
 
+    async def _ask_again_if_stopped(self) -> None:
+        """A request to stop that was given up may still be done, late: what is on its way cannot be called back."""
+        if (await self._model()).get("stopped"):
+            self._gave_up = False
+            self.seen.late += 1
+            await self._ask("POST", "/server", {201, 202, 400, 409})
+
     async def _model(self) -> dict[str, Any]:
         answer = await self._ask("GET", "/server", {200, 404})
         model: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
@@ -138,6 +149,8 @@ class Person:
     async def _until(self, what: str, look: Callable[[], Awaitable[bool]]) -> None:
         deadline = self._now() + PATIENCE_S
         while not await look():
+            if what == "ready" and self._gave_up:
+                await self._ask_again_if_stopped()
             if self._now() > deadline:
                 raise AssertionError(f"not {what} after {PATIENCE_S:.0f} s: {await self._model()}")
             await asyncio.sleep(0.3)
@@ -154,6 +167,7 @@ class Person:
                 if answer.status_code < 500 and answer.status_code != 429:
                     self._complain(f"{method} {path} was answered {last}")
             except httpx.HTTPError as error:
+                self._gave_up = self._gave_up or method == "DELETE"
                 last = f"{type(error).__name__} {error}"
             self.seen.retried += 1
             await asyncio.sleep(pause_s)

@@ -16,6 +16,7 @@ from perijove.domain.errors import NotFoundError, NotSignedInError, PerijoveErro
 from perijove.web.call import Call
 from perijove.web.credentials import identify
 from perijove.web.failure import api_failure, failure
+from perijove.web.leaving import errand_of
 from perijove.web.router import Access, Match, Route, Router
 from perijove.web.strays import astray
 from perijove.web.surface import PROTOCOL_VERSION, Surface
@@ -77,7 +78,8 @@ class App:
             if match.route is None:
                 return self._no_route(call, match)
             await identify(call, match.route.access)
-            return await match.route.handler(call)
+            async with errand_of(call):
+                return await match.route.handler(call)
         except NotSignedInError as error:
             if wants is Wants.PAGE and access in {Access.PAGE, Access.READ}:
                 return self._to_sign_in(call)

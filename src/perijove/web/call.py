@@ -26,7 +26,7 @@ _SENT = "".join(chr(code) for code in range(0x21, 0x7F))
 class Call:
     """`params` are the decoded path parameters. `identity` is None where nobody signed in (only on open routes)."""
 
-    __slots__ = ("_form", "cookie", "identity", "params", "request", "request_id", "session", "surface", "visit")
+    __slots__ = ("_body", "_form", "cookie", "identity", "params", "request", "request_id", "session", "surface", "visit")
 
     def __init__(self, request: Request, surface: Surface, params: dict[str, str], request_id: str) -> None:
         self.request = request
@@ -37,6 +37,7 @@ class Call:
         self.session: Session | None = None
         self.cookie: str | None = None
         self.visit: str = ""
+        self._body: bytes | None = None
         self._form: list[tuple[str, str]] | None = None
 
     @property
@@ -120,7 +121,12 @@ class Call:
         may(self.identity, needed, on).enforce()
 
     async def body(self) -> bytes:
-        """The request's body. Raises BadInputError when it is larger than 8 MiB."""
+        """The request's body, which may be read again. Raises BadInputError when it is larger than 8 MiB."""
+        if self._body is None:
+            self._body = await self._read_body()
+        return self._body
+
+    async def _read_body(self) -> bytes:
         chunks, size = [], 0
         async for chunk in self.request.stream():
             size += len(chunk)

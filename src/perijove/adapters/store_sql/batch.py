@@ -14,7 +14,8 @@ from typing import Any
 from perijove.adapters.store_sql.link import Link, TransactionLostError
 from perijove.adapters.store_sql.tx import SqlTx
 from perijove.domain.change import Notice
-from perijove.ports.store.store import DatabaseUnavailableError
+from perijove.ports.store.errand import Errand
+from perijove.ports.store.store import AbandonedError, DatabaseUnavailableError
 
 PATIENCE_S = 8.0
 """How long a transaction is tried again before its caller hears that the database does not answer."""
@@ -24,13 +25,18 @@ _PAUSES_S = (0.0, 0.02, 0.1, 0.3, 0.7, 1.0)
 class Job:
     """One caller's function, and what came of it."""
 
-    __slots__ = ("error", "future", "result", "run")
+    __slots__ = ("errand", "error", "future", "result", "run")
 
-    def __init__(self, run: Callable[[SqlTx], Any], future: "Future[Any]") -> None:
+    def __init__(self, run: Callable[[SqlTx], Any], future: "Future[Any]", errand: Errand | None = None) -> None:
         self.run = run
         self.future = future
+        self.errand = errand
         self.result: Any = None
         self.error: BaseException | None = None
+
+    @property
+    def void(self) -> bool:
+        return self.errand is not None and self.errand.void
 
 
 class Runner:
@@ -83,12 +89,21 @@ class Runner:
                 return self._transaction(jobs, safely=True)
             if link.hurried:
                 break
+        if any(job.void and job.error is None for job in jobs[:done]):  # given up while the database took its time
+            link.rollback()
+            return self._transaction(jobs, safely=safely)
         self.notices += link.commit()
+        for job in jobs[:done]:
+            if job.errand is not None and job.error is None:
+                job.errand.begun = True
         return done
 
     def _one(self, job: Job, *, safely: bool) -> bool:
         """Run a function; False if it left something behind that must be undone with all the rest."""
         link = self.link
+        if job.void:
+            job.result, job.error = None, AbandonedError("Whoever asked for this is gone.", "Ask again.")
+            return True
         link.changed = link.broken = False
         drafts = link.drafts.copy() if safely else link.drafts
         mark = len(drafts)

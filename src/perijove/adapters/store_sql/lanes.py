@@ -15,6 +15,7 @@ from perijove.adapters.store_sql.batch import Job, Runner
 from perijove.adapters.store_sql.link import Link, TransactionLostError
 from perijove.adapters.store_sql.tx import SqlTx
 from perijove.domain.change import Notice
+from perijove.ports.store.errand import Errand
 from perijove.ports.store.store import DatabaseUnavailableError
 
 T = TypeVar("T")
@@ -44,12 +45,12 @@ class Lane:
         for thread in self._threads:
             thread.start()
 
-    async def run(self, function: Callable[[SqlTx], T]) -> T:
-        """Raises what the function raises, or DatabaseUnavailableError."""
+    async def run(self, function: Callable[[SqlTx], T], errand: Errand | None = None) -> T:
+        """Raises what the function raises, DatabaseUnavailableError, or AbandonedError when `errand` was given up before."""
         if self._closing.is_set():
             raise DatabaseUnavailableError("The hub is going down.", "Try again in a moment.")
         future: Future[T] = self._loop.create_future()
-        self._queue.put(Job(function, future))
+        self._queue.put(Job(function, future, errand))
         return await future
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from perijove.adapters.store_sql.followers import Followers
 from perijove.adapters.store_sql.lanes import Lane
 from perijove.domain.change import Notice, Topic
+from perijove.ports.store.errand import ERRAND
 from perijove.ports.store.store import Tx
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class SqlStore:
         return await self._reads.run(query)
 
     async def write(self, change: Callable[[Tx], T]) -> T:
-        return await self._writes.run(change)
+        return await self._writes.run(change, ERRAND.get())
 
     def follow(self, topics: Sequence[Topic], after: int | None = None) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Notice]]]:
         return self._followers.follow(topics, after)

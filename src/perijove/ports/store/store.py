@@ -28,6 +28,14 @@ class DatabaseUnavailableError(PerijoveError):
     blame = Blame.ADMINISTRATOR
 
 
+class AbandonedError(PerijoveError):
+    """Whoever asked for a change has gone before it was made; nothing was changed (errand.py)."""
+
+    code = "abandoned"
+    status = 400
+    blame = Blame.PERSON
+
+
 class Tx(Protocol):
     """One transaction: a small repository per noun."""
 
