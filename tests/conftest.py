@@ -13,6 +13,8 @@ from hypothesis import settings
 CLONE = Path(__file__).parent.parent
 _NO_SKIP = os.environ.get("PERIJOVE_NO_SKIP") or os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
+settings.register_profile("untimed", deadline=None)  # a machine that is busy is no mistake of ours
+settings.load_profile("untimed")
 # `--hypothesis-profile long`: hours rather than seconds, for what tests do not count themselves.
 settings.register_profile("long", max_examples=20_000, deadline=None)
 

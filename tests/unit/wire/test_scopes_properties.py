@@ -67,6 +67,29 @@ def test_expanding_again_changes_nothing(written: list[str]) -> None:
     assert BUILT_IN.expand(once) == once
 
 
+@given(texts, texts)
+def test_more_written_never_means_less(written: list[str], more: list[str]) -> None:
+    less, all_of_it = BUILT_IN.expand(written, BINDING), BUILT_IN.expand([*written, *more], BINDING)
+    assert less.within(all_of_it, GROUPS_OF)
+    assert meaning(less) <= meaning(all_of_it)
+    assert all_of_it == less | BUILT_IN.expand(more, BINDING)
+
+
+@given(texts)
+def test_whom_and_what_shortcuts_stand_for_only_adds(written: list[str]) -> None:
+    assert meaning(BUILT_IN.expand(written)) <= meaning(BUILT_IN.expand(written, BINDING))
+
+
+@given(texts)
+def test_a_scope_is_held_with_all_it_brings_along_for_the_same_targets(written: list[str]) -> None:
+    scopes = BUILT_IN.expand(written, BINDING)
+    for name in BUILT_IN.definitions:
+        reach = scopes.filter_for(name)
+        for sub in BUILT_IN.subscopes(name):
+            passed_on = reach.without_servers() if sub.startswith("read:user") and not name.startswith("read:user") else reach
+            assert scopes.filter_for(sub).includes(passed_on)
+
+
 @given(expanded_texts)
 def test_reducing_keeps_the_meaning(written: list[str]) -> None:
     together = Scopes.of(written)
@@ -89,6 +112,20 @@ def test_intersection_is_commutative(a: Scopes, b: Scopes) -> None:
 @given(held, held, held)
 def test_intersection_is_associative_where_groups_are_not_resolved(a: Scopes, b: Scopes, c: Scopes) -> None:
     assert a.intersection(b).intersection(c) == a.intersection(b.intersection(c))
+
+
+@given(held, held, held)
+def test_in_whatever_order_three_are_intersected_nobody_gets_more_than_each_allows(a: Scopes, b: Scopes, c: Scopes) -> None:
+    for scopes in (a.intersection(b, GROUPS_OF).intersection(c, GROUPS_OF), a.intersection(b.intersection(c, GROUPS_OF), GROUPS_OF)):
+        assert meaning(scopes) <= meaning(a) & meaning(b) & meaning(c)
+    a, b, c = without_groups(a), without_groups(b), without_groups(c)
+    assert a.intersection(b, GROUPS_OF).intersection(c, GROUPS_OF) == a.intersection(b.intersection(c, GROUPS_OF), GROUPS_OF)
+
+
+@given(held, held, held)
+def test_who_holds_more_keeps_no_less(a: Scopes, b: Scopes, more: Scopes) -> None:
+    b = without_groups(b)
+    assert meaning(a.intersection(b, GROUPS_OF)) <= meaning((a | more).intersection(b, GROUPS_OF))
 
 
 @given(held, held)
