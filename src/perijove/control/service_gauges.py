@@ -34,4 +34,4 @@ def is_up(view: ServiceView) -> bool | None:
     managed = bool(view.service.command)
     if managed and view.state.run.phase is not RunPhase.RUNNING:
         return False
-    return view.state.health.up if view.service.url else True if managed else None
+    return view.health.up if view.service.url else True if managed else None

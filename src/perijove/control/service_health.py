@@ -9,12 +9,11 @@ import structlog
 
 from perijove.control.context import Hub
 from perijove.control.trouble import complain
-from perijove.domain.service_life import RunPhase, ServiceHealth, ServiceState
+from perijove.domain.service_life import NO_PROCESS, RunPhase, ServiceHealth, ServiceState
 from perijove.domain.user import Service
 from perijove.ports.store.store import Tx
 
 SERVER_ERROR: Final = "It answers with status "
-NO_PROCESS: Final = "Its process does not run."
 _LONGEST_S: Final = 30.0
 _log = structlog.get_logger("perijove.services")
 

@@ -136,7 +136,6 @@ class ManagedRun:
         health = ServiceHealth()
         self.coming_up = True
         try:
-            await self._save_health(health)
             while True:
                 problem = await ask_once(hub, service, min(service.timeout_s, 5.0))
                 # its own bad answer is one, too: it is up, and ill
@@ -185,7 +184,13 @@ class ManagedRun:
     async def _save(self, run: ServiceRun) -> None:
         """What cannot be written down now is there all the same."""
         self._run = run
-        await self._write(lambda tx: tx.service_states.save_run(self._service_id, run))
+
+        def write(tx: Tx) -> None:
+            tx.service_states.save_run(self._service_id, run)
+            if run.phase is RunPhase.RUNNING:
+                tx.service_states.save_health(self._service_id, ServiceHealth())  # what was seen before was another process's
+
+        await self._write(write)
 
     async def _save_health(self, health: ServiceHealth) -> None:
         await self._write(lambda tx: tx.service_states.save_health(self._service_id, health))

@@ -11,7 +11,7 @@ from perijove.domain.change import Topic
 from perijove.domain.delegation import excess_scopes, undecided_users
 from perijove.domain.errors import BadInputError, ConflictError, NotFoundError, NotModifiableError
 from perijove.domain.roles import ADMIN_ROLE, DEFAULT_ROLES
-from perijove.domain.service_life import ServiceState
+from perijove.domain.service_life import NO_PROCESS, RunPhase, ServiceHealth, ServiceState
 from perijove.domain.service_rules import CLIENT_PREFIX, MIN_TOKEN, client_id_problem, name_problem, url_problem
 from perijove.domain.token import hash_secret
 from perijove.domain.user import Service
@@ -46,6 +46,14 @@ class ServiceView:
     service: Service
     state: ServiceState
     output: str = ""
+
+    @property
+    def health(self) -> ServiceHealth:
+        """As it was seen, but that nobody is up whose process we run and does not run."""
+        run = self.state.run
+        if self.service.url and self.service.command and run.phase is not RunPhase.RUNNING:
+            return ServiceHealth(up=False, since=run.since, problem=NO_PROCESS)
+        return self.state.health
 
 
 async def add_service(hub: Hub, new: NewService, *, actor: str, asker: Identity) -> Service:

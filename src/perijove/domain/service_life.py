@@ -10,6 +10,7 @@ FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
 STEADY_S: Final = 60.0
 """What ran for so long was well: when it ends, that is a new trouble, not the old one again."""
+NO_PROCESS: Final = "Its process does not run."
 
 
 class RunPhase(Enum):

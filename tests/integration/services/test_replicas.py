@@ -41,7 +41,10 @@ def test_it_runs_once_and_moves_when_its_hub_is_killed(database: str, tmp_path: 
         again = until(lambda: found if (found := left.state())["up"] and found["pid"] not in {0, state["pid"]} else None, what="the restart") or {}
         assert again["replica"] == state["replica"]
         os.kill(holder.process.pid, signal.SIGKILL)
-        moved = until(lambda: found if (found := left.state())["up"] and found["pid"] != again["pid"] else None, what="the move", within_s=90) or {}
+        moved = (
+            until(lambda: found if (found := left.state())["up"] and found["pid"] not in {0, again["pid"]} else None, what="the move", within_s=90)
+            or {}
+        )
         assert moved["replica"] != state["replica"]
         assert left.alive() == {moved["pid"]}
         assert len(first.started()) == 3

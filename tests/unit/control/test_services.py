@@ -13,10 +13,12 @@ import pytest
 from perijove.config.settings import ServiceEntry
 from perijove.control.context import Hub
 from perijove.control.declare import declare
+from perijove.control.service_gauges import is_up
 from perijove.control.service_keeping import LEASE, ServiceKeeper
-from perijove.control.services import restart_service
-from perijove.domain.service_life import RunPhase, ServiceState
+from perijove.control.services import ServiceView, restart_service
+from perijove.domain.service_life import RunPhase, ServiceHealth, ServiceRun, ServiceState
 from perijove.domain.token import hash_secret
+from perijove.domain.user import Service
 from perijove.ports.store.store import Tx
 from perijove.testing.clock import FakeClock
 
@@ -183,3 +185,13 @@ async def test_a_dead_service_keeps_nobody_waiting_and_is_told_of(house: House, 
         again = (await first.until("far", lambda found: "503" in found.health.problem)).health
         assert again.since == far.since
         assert {path for _, path in prober.asked} == {"/base/services/far/", "/base/services/near/"}
+
+
+@pytest.mark.parametrize(("phase", "up"), [(RunPhase.RUNNING, True), (RunPhase.WAITING, False), (RunPhase.STOPPED, False)])
+def test_nobody_is_up_whose_process_does_not_run(phase: RunPhase, up: bool) -> None:
+    service = Service(id=1, name="run", url="http://near:1", command=("run",))
+    state = ServiceState(service_id=1, run=ServiceRun(phase=phase), health=ServiceHealth(up=True))
+    view = ServiceView(service=service, state=state)
+    assert (view.health.up, is_up(view)) == (up, up)
+    elsewhere = ServiceView(service=replace(service, command=()), state=state)
+    assert (elsewhere.health.up, is_up(elsewhere)) == (True, True)

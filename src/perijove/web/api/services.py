@@ -144,7 +144,7 @@ async def restart(call: Call) -> Response:
 
 
 def _state(view: ServiceView) -> ServiceStateModel:
-    managed, run, health = bool(view.service.command), view.state.run, view.state.health
+    managed, run, health = bool(view.service.command), view.state.run, view.health
     return ServiceStateModel(
         name=view.service.name,
         kind="managed" if managed else "external",
