@@ -27,7 +27,7 @@ def model(running: Running, user: str) -> dict[str, Any]:
     """The user, once the default server is ready."""
 
     def ready() -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{running.hub_url}/hub/api/users/{user}", headers=BEARER).json()
+        found: dict[str, Any] = httpx.get(f"{running.hub_url}/hub/api/users/{user}", headers=BEARER, timeout=60).json()
         return found if found.get("servers", {}).get("", {}).get("ready") else {}
 
     return until(ready, what=f"{user}'s server")
@@ -37,8 +37,8 @@ def model(running: Running, user: str) -> dict[str, Any]:
 def running() -> Iterator[Running]:
     with place(NULL + SERVICE) as found:
         for user in ("ada", "bob", "çelik"):
-            httpx.post(f"{found.hub_url}/hub/api/users/{user}", headers=BEARER)
-            assert httpx.post(f"{found.hub_url}/hub/api/users/{user}/server", headers=BEARER).status_code in {201, 202}
+            httpx.post(f"{found.hub_url}/hub/api/users/{user}", headers=BEARER, timeout=60)
+            assert httpx.post(f"{found.hub_url}/hub/api/users/{user}/server", headers=BEARER, timeout=60).status_code in {201, 202}
             model(found, user)
         yield found
 
@@ -60,11 +60,11 @@ def test_models_say_where_people_really_go(running: Running) -> None:
     assert found["server"] == server["url"] == server["full_url"] == f"{host}/user/%C3%A7elik/"
     assert server["progress_url"] == "/hub/api/users/%C3%A7elik/server/progress"
     assert server["full_progress_url"] == f"{URL}/hub/api/users/%C3%A7elik/server/progress"
-    events = httpx.get(f"{running.hub_url}{server['progress_url']}", headers=BEARER).text
+    events = httpx.get(f"{running.hub_url}{server['progress_url']}", headers=BEARER, timeout=60).text
     assert f'"url":"{host}/user/%C3%A7elik/"' in events
-    service = httpx.get(f"{running.hub_url}/hub/api/services/grader", headers=BEARER).json()
+    service = httpx.get(f"{running.hub_url}/hub/api/services/grader", headers=BEARER, timeout=60).json()
     assert service["prefix"] == "/services/grader/"
-    table = httpx.get(f"{running.hub_url}/hub/api/proxy", headers=BEARER).json()
+    table = httpx.get(f"{running.hub_url}/hub/api/proxy", headers=BEARER, timeout=60).json()
     assert set(table) == {
         "ada.perijove.test/user/ada/",
         "bob.perijove.test/user/bob/",
@@ -111,8 +111,8 @@ def test_scripts_at_a_persons_host_get_nothing_of_the_hubs(ada: Roamer, fetch: d
 
 
 def test_a_token_opens_the_api_at_the_hubs_host_and_at_its_own_address_only(running: Running, ada: Roamer) -> None:
-    assert ada.http.get(f"{URL}/hub/api/users/ada", headers=BEARER).json()["name"] == "ada"
-    assert httpx.get(f"{running.hub_url}/hub/api/users/ada", headers=BEARER).json()["name"] == "ada"
+    assert ada.http.get(f"{URL}/hub/api/users/ada", headers=BEARER, timeout=60).json()["name"] == "ada"
+    assert httpx.get(f"{running.hub_url}/hub/api/users/ada", headers=BEARER, timeout=60).json()["name"] == "ada"
     assert ada.http.get("http://ada.perijove.test/hub/api/users/ada", headers=BEARER, follow_redirects=False).status_code == 302
 
 

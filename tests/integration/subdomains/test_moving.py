@@ -16,12 +16,12 @@ PUBLIC = f'public_url = "{URL}"'
 
 def started(running: Running) -> str:
     """When ada's server was started: it is the same one as before if that stays."""
-    found: str = httpx.get(f"{running.hub_url}/hub/api/users/ada", headers=BEARER).json()["servers"][""]["started"]
+    found: str = httpx.get(f"{running.hub_url}/hub/api/users/ada", headers=BEARER, timeout=60).json()["servers"][""]["started"]
     return found
 
 
 def routes(running: Running) -> set[str]:
-    return set(httpx.get(f"{running.hub_url}/hub/api/proxy", headers=BEARER).json())
+    return set(httpx.get(f"{running.hub_url}/hub/api/proxy", headers=BEARER, timeout=60).json())
 
 
 def opens(visitor: Roamer, url: str) -> str:

@@ -33,12 +33,12 @@ def running(request: pytest.FixtureRequest) -> Iterator[Running]:
 def start(running: Running, user: str, server: str = "") -> None:
     """By the API, and wait until it is there."""
     api = f"{running.hub_url}/hub/api/users/{user}"
-    httpx.post(api, headers=BEARER)
-    asked = httpx.post(f"{api}/servers/{server}" if server else f"{api}/server", headers=BEARER)
+    httpx.post(api, headers=BEARER, timeout=60)
+    asked = httpx.post(f"{api}/servers/{server}" if server else f"{api}/server", headers=BEARER, timeout=60)
     assert asked.status_code in {201, 202}, asked.text
 
     def ready() -> bool:
-        return bool(httpx.get(api, headers=BEARER).json().get("servers", {}).get(server, {}).get("ready"))
+        return bool(httpx.get(api, headers=BEARER, timeout=60).json().get("servers", {}).get(server, {}).get("ready"))
 
     until(ready, what=f"{user}'s server in:\n{running.output}", within_s=120)
 
