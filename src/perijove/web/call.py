@@ -13,6 +13,7 @@ from perijove.domain.access import HUB, Identity, Resource, may
 from perijove.domain.errors import BadInputError, NotSignedInError
 from perijove.domain.token import Session
 from perijove.web.cookies import VISIT, XSRF, Jar
+from perijove.web.json_body import decoded
 from perijove.web.origin import navigation, page_token
 from perijove.web.redirect import COUNT
 from perijove.web.surface import Surface
@@ -160,27 +161,15 @@ class Call:
         raw = await self.body()
         if not raw:
             return None
-        try:
-            return msgspec.json.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise BadInputError("Invalid JSON in body of request") from None
+        return decoded(raw)
 
     async def json_as(self, kind: type[S], *, required: bool = False) -> S:
         """The body as a struct (an empty body counts as {} unless it is `required`). Raises BadInputError that says which key is wrong."""
         raw = await self.body()
         if required and not raw:
             raise BadInputError("The request needs a body: a JSON object.")
-        return decoded_as(kind, raw)
-
-
-def decoded_as(kind: type[S], raw: bytes) -> S:
-    """A body's JSON as a struct. Raises BadInputError that says which key is wrong."""
-    try:
-        return msgspec.json.decode(raw or b"{}", type=kind)
-    except msgspec.ValidationError as error:
-        raise BadInputError(f"Bad request body: {error}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadInputError("Invalid JSON in body of request") from None
+        found: S = decoded(raw or b"{}", kind)
+        return found
 
 
 def _ascii(raw: bytes) -> str:

@@ -32,7 +32,10 @@ def foreign(headers: Mapping[str, str], host: str) -> bool:
     if site is not None and site not in {"same-origin", "none"}:
         return True
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != host
+    try:
+        return origin is not None and urlsplit(origin).netloc != host
+    except ValueError:  # no browser says such a thing of a page
+        return True
 
 
 def needs_token(method: str, headers: Mapping[str, str]) -> bool:

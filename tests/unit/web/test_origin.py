@@ -8,6 +8,7 @@ def test_another_site_is_told_by_either_header() -> None:
     assert foreign({"sec-fetch-site": "same-site"}, "hub.example.org")
     assert foreign({"origin": "https://evil.example.org"}, "hub.example.org")
     assert foreign({"origin": "null"}, "hub.example.org")
+    assert foreign({"origin": "http://["}, "hub.example.org")
 
 
 def test_our_own_pages_and_typed_addresses_are_not_foreign() -> None:

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
@@ -17,9 +16,10 @@ from perijove.ports.authenticator import Credentials, Form
 from perijove.web.api.models import MadeToken, Problem, TokenList, TokenModel
 from perijove.web.api.shown import token_fields, token_model
 from perijove.web.api.users import require_on_user
-from perijove.web.call import Call, decoded_as, json_response
+from perijove.web.call import Call, json_response
 from perijove.web.credentials import identify
 from perijove.web.described import body, gives
+from perijove.web.json_body import decoded
 from perijove.web.router import Access, Route
 from perijove.web.sign_in_request import sign_in_request
 
@@ -53,7 +53,7 @@ async def add_token(call: Call) -> Response:
         await get_person(hub, name)
     except NotFoundError:
         raise ForbiddenError(f"There is no user {name!r}, or you may not make tokens for them.") from None
-    body = decoded_as(NewToken, raw)
+    body: NewToken = decoded(raw or b"{}", NewToken)
     if body.scopes is not None and body.roles:
         raise BadInputError("Give scopes or roles, not both.")
     scopes = await grantable(hub, name, call.who, scopes=body.scopes, roles=body.roles)
@@ -92,10 +92,7 @@ async def _identified(call: Call) -> bytes:
 
 def _auth_fields(raw: bytes) -> dict[str, str]:
     """Empty if there are none that could be right. Raises BadInputError for what is no JSON."""
-    try:
-        found = msgspec.json.decode(raw or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadInputError("Invalid JSON in body of request") from None
+    found = decoded(raw or b"{}")
     auth = found.get("auth") if isinstance(found, dict) else None
     return auth if isinstance(auth, dict) and all(isinstance(value, str) for value in auth.values()) else {}
 
