@@ -21,6 +21,8 @@ from perijove.wire.feed import Route as FeedRoute
 
 READY_S = 2.0
 HEARTBEAT_S = 2.0
+DEAF_S = 7.0
+"""The database is looked at every 3 s at least: a hub that could not for so long must not say that nothing has changed."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -39,6 +41,8 @@ async def changes(call: Call) -> Response:
         after = int(query.get("after", ""))
     except ValueError:
         raise BadInputError("The query parameter `after` must be a revision number.") from None
+    if store.deaf_s > DEAF_S:
+        return json_response({"status": 503, "message": "This hub does not hear of changes just now. Follow another."}, 503)
     missed = await store.read(lambda tx: tx.notices.after(after, (Topic.ROUTE,), limit=1))
     if query.get("epoch") != store.epoch or missed is None:
         return json_response({"status": 410, "message": "These changes are no longer known. Take the snapshot again."}, 410)
@@ -46,7 +50,7 @@ async def changes(call: Call) -> Response:
 
 
 async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
-    """Ends when the follower was left behind: the proxy comes back and is told 410."""
+    """Ends when the follower was left behind (the proxy comes back and is told 410), and when this hub hears of no changes itself."""
     store = call.surface.hub.store
     revision = after
     async with store.follow((Topic.ROUTE,), after) as batches:
@@ -56,6 +60,8 @@ async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
             while not call.surface.ending.is_set():
                 pending = pending or asyncio.ensure_future(anext(batches))  # noqa: TID251 - awaited or cancelled below
                 done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_S)
+                if store.deaf_s > DEAF_S:
+                    return
                 if not done:
                     yield _line(revision, ())
                     continue
@@ -99,7 +105,10 @@ async def report(call: Call) -> Response:
 
         await hub.store.write(seen)
     ahead = _moment(body.now) - now if body.now else timedelta(0)
-    activity = {spec: min(_moment(text) - ahead, now) for spec, text in body.activity.items()}
+    try:
+        activity = {spec: min(_moment(text) - ahead, now) for spec, text in body.activity.items()}
+    except OverflowError:
+        raise BadInputError("The proxy's clock is thousands of years off.", "Its `now` and the times of `activity` must be of one clock.") from None
     if activity:
         await report_route_activity(hub, activity)
     return Response(status_code=204)
@@ -108,9 +117,9 @@ async def report(call: Call) -> Response:
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadInputError(f"{text!r} is not an ISO 8601 time.") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 async def ready(call: Call) -> Response:

@@ -167,3 +167,18 @@ async def test_a_hub_whose_machine_has_the_wrong_time_goes_by_the_database_s(pos
         await asyncio.wait_for(told.wait(), 10)
         ((seconds,),) = postgres.execute("SELECT extract(epoch FROM clock_timestamp())::float8", database)
         assert abs(clock.now().timestamp() - seconds) < 5
+
+
+async def test_a_hub_knows_for_how_long_it_has_heard_nothing(postgres: PostgresServer, replicas: list[SqlStore]) -> None:
+    (hub, *_) = replicas
+    assert hub.deaf_s < 5
+    postgres.stop()
+    try:
+        async with asyncio.timeout(20):
+            while hub.deaf_s < 5:
+                await asyncio.sleep(0.05)  # a condition with a deadline
+    finally:
+        postgres.start()
+    async with asyncio.timeout(20):
+        while hub.deaf_s > 4:
+            await asyncio.sleep(0.05)

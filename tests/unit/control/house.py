@@ -43,6 +43,10 @@ class Mortal:
     def epoch(self) -> str:
         return self._store.epoch
 
+    @property
+    def deaf_s(self) -> float:
+        return self._store.deaf_s
+
     async def read(self, query: Callable[[Tx], T]) -> T:
         if self._fuse.blown.is_set():
             raise Killed

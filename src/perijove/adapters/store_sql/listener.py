@@ -47,7 +47,7 @@ class Listener:
         self._told = told
         self._lost = lost
         self._agree = agree
-        self._agreed = monotonic()
+        self._agreed = self.heard = monotonic()
         self._woken = False
         self._listening: psycopg.Connection[Any] | None = None
         self._closing = threading.Event()
@@ -105,6 +105,7 @@ class Listener:
         found = notices.after(self._position, _TOPICS, limit=_PAGE)
         last = notices.last() if found is None else 0
         self._link.commit()
+        self.heard = monotonic()
         if found is None:
             self._position = last
             self._tell(self._lost, last)

@@ -67,7 +67,7 @@ async def open_postgres(
         stack.push_async_callback(writes.close)
         listener = Listener(listening, last, loop=loop, told=followers.tell, lost=followers.reset, agree=agree)
         stack.push_async_callback(listener.close)
-        yield SqlStore(reads, writes, followers, epoch=epoch, shared=True)
+        yield SqlStore(reads, writes, followers, epoch=epoch, heard=lambda: listener.heard)
 
 
 async def _brought_up_to_date(conninfo: str, patience_s: float) -> datetime:

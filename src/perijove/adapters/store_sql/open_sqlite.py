@@ -49,7 +49,7 @@ async def open_sqlite(url: URL, clock: Clock, *, exclusive: bool) -> AsyncIterat
         stack.push_async_callback(writes.close)
         if exclusive:
             stack.push_async_callback(Keeper(path).close)
-        yield SqlStore(reads, writes, followers, epoch=epoch, shared=False)
+        yield SqlStore(reads, writes, followers, epoch=epoch)
 
 
 def _path(url: URL) -> Path:

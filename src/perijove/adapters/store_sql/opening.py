@@ -30,8 +30,8 @@ async def open_store(
     """Migrate the database at `url` (sqlite:///path or postgresql://user:password@host/name), and open it.
 
     `pool_size`: connections to PostgreSQL (one more listens). `exclusive`: refuse if another hub has this SQLite file, and
-    keep others out; a command that works beside a hub says False. `patience_s`: how long PostgreSQL is waited for. `agree` is told the time that all who share the database
-    should go by, from any thread. Raises SettingsError, DatabaseUnavailableError.
+    keep others out; a command that works beside a hub says False. `patience_s`: how long PostgreSQL is waited for. `agree` is told the time that all who share
+    the database should go by, from any thread. Raises SettingsError, DatabaseUnavailableError.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from time import monotonic
 from typing import TypeVar
 
 from perijove.adapters.store_sql.followers import Followers
@@ -16,12 +17,13 @@ T = TypeVar("T")
 class SqlStore:
     """Implements ports.store.Store."""
 
-    def __init__(self, reads: Lane, writes: Lane, followers: Followers, *, epoch: str, shared: bool) -> None:
+    def __init__(self, reads: Lane, writes: Lane, followers: Followers, *, epoch: str, heard: Callable[[], float] | None = None) -> None:
+        """`heard`: when the changes of other replicas were last looked at, on the monotonic clock; None: there are no others."""
         self._reads = reads
         self._writes = writes
         self._followers = followers
         self._epoch = epoch
-        self._shared = shared
+        self._heard = heard
 
     @property
     def epoch(self) -> str:
@@ -29,7 +31,11 @@ class SqlStore:
 
     @property
     def shared(self) -> bool:
-        return self._shared
+        return self._heard is not None
+
+    @property
+    def deaf_s(self) -> float:
+        return 0.0 if self._heard is None else monotonic() - self._heard()
 
     async def read(self, query: Callable[[Tx], T]) -> T:
         return await self._reads.run(query)

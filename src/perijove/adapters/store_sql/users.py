@@ -62,6 +62,13 @@ _TOUCH = Statement(update(USERS).where(equals(USERS.c.id, "key"), USERS.c.last_a
 _PUT_AUTH_STATE = Statement(lambda speech: speech.upsert(AUTH_STATES, "user_id", "sealed", keys=("user_id",), update=("sealed",)))
 _DROP_AUTH_STATE = Statement(delete(AUTH_STATES).where(equals(AUTH_STATES.c.user_id, "key")))
 _AUTH_STATE = Statement(select(AUTH_STATES.c.sealed).where(equals(AUTH_STATES.c.user_id, "key")))
+_AUTH_STATES = Statement(
+    select(AUTH_STATES.c.user_id, AUTH_STATES.c.sealed)
+    .where(AUTH_STATES.c.user_id > bindparam("after"))
+    .order_by(AUTH_STATES.c.user_id)
+    .limit(bindparam("size"))
+)
+_DROP_AUTH_STATES = Statement(delete(AUTH_STATES))
 
 _ADD_GROUPS = Statement(
     lambda speech: speech.insert_missing_from(
@@ -198,3 +205,9 @@ class SqlUsers:
     def auth_state(self, user_id: UserId) -> bytes | None:
         row = self._link.row(_AUTH_STATE, key=user_id)
         return None if row is None else bytes(row[0])
+
+    def auth_states(self, after: UserId, limit: int) -> list[tuple[UserId, bytes]]:
+        return [(UserId(row[0]), bytes(row[1])) for row in self._link.rows(_AUTH_STATES, after=after, size=limit)]
+
+    def drop_auth_states(self) -> int:
+        return self._link.run(_DROP_AUTH_STATES)

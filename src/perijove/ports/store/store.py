@@ -98,6 +98,11 @@ class Store(Protocol):
         """Whether other replicas may use it now (PostgreSQL). If not, leases held by anybody else are of the dead."""
         ...
 
+    @property
+    def deaf_s(self) -> float:
+        """For how many seconds nothing could be heard of what replicas change: up to a few while all is well, and 0 if not `shared`."""
+        ...
+
     async def read(self, query: Callable[[Tx], T]) -> T:
         """Run a query on a consistent view. Raises what the query raises."""
         ...
