@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from glob import glob
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -225,7 +226,7 @@ async def _build(folder: Path, postgres: PostgresServer, hubs: int, proxies: int
                 admin=ADMIN,
             )
         )
-        wrong = {"LD_PRELOAD": _FAKETIME, "FAKETIME": clocks[number], "FAKETIME_DONT_FAKE_MONOTONIC": "1"} if number < len(clocks) else {}
+        wrong = {"LD_PRELOAD": FAKETIME, "FAKETIME": clocks[number], "FAKETIME_DONT_FAKE_MONOTONIC": "1"} if number < len(clocks) else {}
         hub = Hub(f"hub{number}", [*python, "perijove", "hub", "--config", str(config)], folder / f"hub{number}.log", wrong)
         hub.port, hub.to_database, hub.to_hub = port, to_database, to_hub
         site.hubs.append(hub)
@@ -240,7 +241,8 @@ async def _build(folder: Path, postgres: PostgresServer, hubs: int, proxies: int
     return site
 
 
-_FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+FAKETIME = next(iter(glob("/usr/lib/*/faketime/libfaketime.so.1")), "")
+"""Debian's package `faketime`; "" if it is not installed."""
 
 
 async def _until_up(site: Site, within_s: float = 60.0) -> None:
