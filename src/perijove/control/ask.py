@@ -94,7 +94,9 @@ def _start(tx: Tx, hub: Hub, wish: Wish, options: JsonObject | None, display_nam
         options=wish.server.options if options is None else options,
         display_name=wish.server.display_name if display_name is None else display_name,
         queued_at=now,
+        last_activity=now,
     )
+    tx.users.touch(wish.server.user_id, now)
     if wish.event is None:  # it is stopping: it starts again when it is gone
         server, moves = tx.servers.save(wanted), list[Transition]()
     else:

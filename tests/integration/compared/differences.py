@@ -294,16 +294,6 @@ USERS = (
     ),
 )
 
-STATE = (
-    Difference(
-        where="`auth_state` of users, for who holds admin:auth_state",
-        theirs="null where nothing is kept",
-        mine="left out",
-        why="There is none.",
-        at="body*auth_state: None -> '(none)'",
-        asks=("*: GET /user", "*: GET /users*", "*: P* /users*"),
-    ),
-)
 ACTIVITY = (
     Difference(
         where="moments of activity that are not ISO 8601: `1`, `2020`, `Jan 1 2020`, other digits",
@@ -483,12 +473,20 @@ SERVERS = (
         asks=("cat: GET /users/cat/servers/bad/progress", "*: GET /users/cat/servers/worse/progress"),
     ),
     Difference(
-        where="`last_activity` of a server that is starting",
-        theirs="when the start was asked for",
-        mine="null until it is ready",
-        why="Before that nobody can be active there.",
-        at="body*last_activity: '(moment)' -> None",
-        asks=("*: GET /users/cat*", "test: GET /users?state=active"),
+        where="`url` of servers of a user who was renamed",
+        theirs="with the old name",
+        mine="with the new name",
+        why="There it is when it starts.",
+        at="body[0].servers.*url: '/user/eve/",
+        asks=("test: GET /users?name_filter=ev&include_stopped_servers=1",),
+    ),
+    Difference(
+        where="renaming a user whose server runs",
+        theirs="200; the server goes on under the old name",
+        mine="409",
+        why="Its address and its token have the name in them: stop it, then rename.",
+        at="status 200 -> 409",
+        asks=('test: PATCH /users/gil {"name": "hal"}',),
     ),
     Difference(
         where="POST of a server that is stopping",
@@ -627,7 +625,6 @@ SECTIONS: dict[str, tuple[Difference, ...]] = {
     "Browsers": BROWSERS,
     "Lists": LISTS,
     "Users": USERS,
-    "What authenticators keep": STATE,
     "Activity": ACTIVITY,
     "Tokens": TOKENS,
     "Groups": GROUPS,

@@ -143,7 +143,7 @@ class Talk:
         for name, value in self.kept.items():
             path = path.replace(f"{{{name}}}", value)
         headers = {key: value.replace("{xsrf}", self._xsrf(ask.who)).replace("{url}", self.url) for key, value in ask.headers.items()}
-        body = ask.json if ask.json is ... else json.loads(json.dumps(ask.json).replace("{folder}", str(self.folder)))
+        body = self._placed(ask.json)
         if ask.release:
             return self._follow(ask, path)
         answer = self.request(ask.who, ask.method, path, json=body, raw=ask.raw, headers=headers)
@@ -166,9 +166,13 @@ class Talk:
                     (self.folder / ask.release).touch()
         return httpx.Response(answer.status_code, headers=answer.headers, content=received, request=answer.request)
 
+    def _placed(self, body: Any) -> Any:
+        """With the folder of files that let servers go on."""
+        return body if body is ... else json.loads(json.dumps(body).replace("{folder}", str(self.folder)))
+
     def clean(self, method: str, path: str, body: Any = ...) -> None:
         """As the administering service, whatever comes of it."""
-        self.request("test", method, path, json=body)
+        self.request("test", method, path, json=self._placed(body))
         if "/server" in path:
             self.settle(path)
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.integration.compared import activity, addresses, browsers, groups, hub_itself, matrix, scopes, servers, tokens, users
+from tests.integration.compared import activity, addresses, browsers, groups, hub_itself, matrix, names, scopes, servers, tokens, users
 from tests.integration.compared.differences import DIFFERENCES
 from tests.integration.compared.hubs import THEIRS, ours
 from tests.integration.compared.matching import Ledger
@@ -23,6 +23,7 @@ AREAS: tuple[Callable[[], Iterator[Step]], ...] = (
     *scopes.AREAS,
     *addresses.AREAS,
     *users.AREAS,
+    *names.AREAS,
     *activity.AREAS,
     *tokens.AREAS,
     *groups.AREAS,
@@ -30,6 +31,7 @@ AREAS: tuple[Callable[[], Iterator[Step]], ...] = (
     *hub_itself.AREAS,
     *browsers.AREAS,
     users.a_name_that_stays,
+    names.names_that_change_under_servers,
 )
 
 
