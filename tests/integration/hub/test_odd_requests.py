@@ -14,6 +14,7 @@ from perijove.web.oauth.routes import ROUTES as OAUTH
 from perijove.web.pages.routes import ROUTES as PAGES
 from perijove.web.proxies import ROUTES as PROXIES
 from perijove.web.router import Access
+from tests.contract.store.postgres import PostgresServer
 from tests.integration.hub.conftest import SETTINGS, TOKEN
 from tests.running.browser import Person
 from tests.running.perijove import Running, perijove
@@ -110,11 +111,21 @@ class Asker:
     by: dict[Access, tuple[bytes, ...]]
 
 
-@pytest.fixture
-def running() -> Iterator[Running]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def running(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """On either database: PostgreSQL takes no NUL in texts, and no number of more than 64 bits."""
     settings = SETTINGS.replace("[proxy]\n", f'[proxy]\ntoken = {{ value = "{PROXY_TOKEN}" }}\n')
-    with perijove(settings, command="hub") as found:
-        yield found
+    if request.param == "sqlite":
+        with perijove(settings, command="hub") as found:
+            yield found
+        return
+    server = PostgresServer(request.getfixturevalue("postgresql_bin"))
+    try:
+        server.start()
+        with perijove(f'{settings}[store]\nurl = "{server.url(server.new_database())}"\n', command="hub") as found:
+            yield found
+    finally:
+        server.close()
 
 
 def _asker(running: Running) -> Asker:

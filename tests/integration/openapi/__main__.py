@@ -1,14 +1,14 @@
-"""`python -m tests.integration.openapi MINUTES SEED [own|reference]`: a long run, each document for half of the time. Ends with 1 if anything was found."""
+"""`python -m tests.integration.openapi MINUTES SEED [own|reference|person]`: a long run, each for its share of the time. Ends with 1 if anything was found."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.integration.openapi.fuzzing import Bound, own_document, reference_document
+from tests.integration.openapi.fuzzing import Bound, own_document, own_document_as_a_person, reference_document
 from tests.integration.openapi.world import world
 
-_RUNS = {"own": own_document, "reference": reference_document}
+_RUNS = {"own": own_document, "reference": reference_document, "person": own_document_as_a_person}
 
 
 def main(arguments: Sequence[str]) -> int:
