@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from glob import glob
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -241,7 +240,7 @@ async def _build(folder: Path, postgres: PostgresServer, hubs: int, proxies: int
     return site
 
 
-FAKETIME = next(iter(glob("/usr/lib/*/faketime/libfaketime.so.1")), "")
+FAKETIME = str(next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), ""))
 """Debian's package `faketime`; "" if it is not installed."""
 
 
