@@ -18,7 +18,7 @@ from perijove.control.service_health import ask_all
 from perijove.control.service_run import GRACE_S, ManagedRun, ManagedService
 from perijove.control.trouble import complain
 from perijove.domain.change import Topic
-from perijove.domain.service_life import ServiceState
+from perijove.domain.service_life import ServiceRun, ServiceState
 from perijove.ports.service_processes import ServiceProcesses
 from perijove.ports.store.store import Tx
 
@@ -67,7 +67,7 @@ class ServiceKeeper:
         if ended:
             _log.warning("managed services of a hub before this one were still running, and have been ended", processes=ended)
         self._runs = {managed.entry.name: ManagedRun(hub, self._processes, managed) for managed in self._managed}
-        states = await hub.store.read(lambda tx: tx.service_states.all())
+        states = await hub.store.write(_begin_anew)
         self._asked = {service_id: state.restarts_asked for service_id, state in states.items()}
         try:
             async with asyncio.TaskGroup() as group:
@@ -147,6 +147,15 @@ class ServiceKeeper:
     def _coming_up(self, name: str) -> bool:
         run = self._runs.get(name)
         return run is not None and run.coming_up
+
+
+def _begin_anew(tx: Tx) -> dict[int, ServiceState]:
+    """How services are; whatever a hub before us ran does not run any more."""
+    states = tx.service_states.all()
+    for service_id, state in states.items():
+        if state.run != ServiceRun():
+            tx.service_states.save_run(service_id, ServiceRun(exit_code=state.run.exit_code, last_output=state.run.last_output))
+    return states
 
 
 async def run_services(hub: Hub, managed: Sequence[ManagedService]) -> None:

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from perijove.domain.errors import PerijoveError
+from perijove.domain.errors import NotModifiableError, PerijoveError
 from perijove.web.api.models import Problem
 from perijove.web.call import Call, json_response
 from perijove.web.pages.error import error_page
@@ -22,4 +22,6 @@ async def failure(call: Call, error: PerijoveError, wants: Wants) -> Response:
         response = api_failure(error.status, error.message, error.hint, error.code, call.request_id)
     if error.retry_after_s is not None:
         response.headers["retry-after"] = str(error.retry_after_s)
+    if isinstance(error, NotModifiableError):  # it can be read all the same; RFC 9110 section 15.5.6 wants to be told
+        response.headers["allow"] = "GET, HEAD, OPTIONS"
     return response

@@ -113,6 +113,8 @@ def test_the_configuration_does_not_take_over_what_was_added(tmp_path: Path) -> 
         for odd in ({"url": "http://a\0b"}, {"oauth_redirect_uri": "/a\0"}, {"oauth_client_id": "service-\0", "oauth_redirect_uri": "/a"}):
             assert here.api("POST", "/services/odd", json=odd).status_code == 400
         assert here.api("POST", "/services/board", json={"info": {"a": 1}}).status_code == 201
+        refused = here.api("DELETE", "/services/test")
+        assert (refused.status_code, refused.headers["allow"], refused.json()["code"]) == (405, "GET, HEAD, OPTIONS", "not-modifiable")
         running.end()
         running.config.write_text(running.config.read_text() + '[[services]]\nname = "board"\n')
         done = subprocess.run([sys.executable, "-m", "perijove", "hub", "--config", str(running.config)], capture_output=True, text=True, check=False)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ from perijove.adapters.services.lifeline import Lifeline
 from perijove.adapters.services.places import Places
 from perijove.adapters.services.plan import account_for, environment, launch_plan
 from perijove.adapters.services.words import failure_error
+from perijove.domain.errors import SettingsError
 from perijove.ports.clock import Clock
 from perijove.ports.service_processes import ServiceOrder, ServiceProcessError
 from perijove.processes.claims import Launched, RunFolder
@@ -40,10 +41,16 @@ class LocalServiceProcesses:
     @classmethod
     @asynccontextmanager
     async def open(cls, *, runtime_dir: Path, state_dir: Path, clock: Clock, environ: Mapping[str, str]) -> AsyncIterator["LocalServiceProcesses"]:
-        """Services end when this is closed, or with this process. Both folders must be private to the hub's account."""
-        places = Places(runtime_dir, state_dir)
-        with Lifeline.hold(runtime_dir) as lifeline:
-            yield cls(places, lifeline, clock, environ)
+        """Services end when this is closed, or with this process. Both folders must be private to the hub's account. Raises SettingsError."""
+        with ExitStack() as stack:
+            try:
+                lifeline = stack.enter_context(Lifeline.hold(runtime_dir))
+            except OSError as error:
+                raise SettingsError(
+                    f"What managed services follow cannot be made in {runtime_dir}: {error.strerror}.",
+                    "Set runtime_dir in [hub] to a local folder where the hub may write.",
+                ) from None
+            yield cls(Places(runtime_dir, state_dir), lifeline, clock, environ)
 
     async def end_strays(self, grace_s: float) -> int:
         found = await asyncio.to_thread(self._places.strays, {run.key for run, _ in self._running.values()})

@@ -91,6 +91,8 @@ async def post_service(call: Call) -> Response:
     raw = await call.json()
     if not raw or not isinstance(raw, dict):
         raise BadInputError("Invalid service data", "Send a JSON object that describes the service.")
+    if raw.get("command"):
+        raise BadInputError(f"Can not create managed service {name} at runtime", "What the hub runs is in its configuration alone.")
     try:
         spec = msgspec.convert(raw, ServiceSpec)
     except msgspec.ValidationError as error:
