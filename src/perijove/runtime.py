@@ -318,6 +318,9 @@ def _warn(loaded: Loaded) -> None:
         )
     for doubt in doubts(loaded.settings):
         click.secho(f"Warning: {doubt}", fg="yellow", err=True)
+    as_root = [entry.name for entry in loaded.settings.services if entry.command_words and not entry.user]
+    if os.geteuid() == 0 and as_root:
+        click.secho(f"Warning: these services run as root, for they name no `user`: {', '.join(as_root)}.", fg="yellow", err=True)
     if os.geteuid() == 0 and not exposed:
         click.secho(
             "Running as root, on this machine's loopback address only. People's servers run under Unix accounts of their own, never as root.",
