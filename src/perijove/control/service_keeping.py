@@ -66,6 +66,8 @@ class ServiceKeeper:
         ended = await self._processes.end_strays(GRACE_S)
         if ended:
             _log.warning("managed services of a hub before this one were still running, and have been ended", processes=ended)
+            if hub.store.shared and not await self._take():  # it took a while
+                return
         self._runs = {managed.entry.name: ManagedRun(hub, self._processes, managed) for managed in self._managed}
         states = await hub.store.write(_begin_anew)
         self._asked = {service_id: state.restarts_asked for service_id, state in states.items()}
