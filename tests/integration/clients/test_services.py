@@ -216,3 +216,10 @@ def test_an_api_takes_the_hubs_tokens(ours: Site, path: str) -> None:
     assert ask("no-token-of-this-hub").status_code == 401
     called = ask("the-token-of-caller").json()
     assert (called["name"], called["kind"]) == ("caller", "service")
+
+
+def test_a_page_that_signs_people_in_step_by_step_does_so_and_forgets_them(ours: Site, ann: Visitor) -> None:
+    page = ann.agrees(ann.open("/services/figures/page"))
+    assert (page.text, page.url.path) == ("hello ann", "/services/figures/page")
+    ann.submit("/hub/home", "/hub/logout")
+    assert ann.open("/services/figures/page").url.path == "/hub/login"  # its cookie is there, but the hub ended the token
