@@ -5,14 +5,16 @@ earlier file declared: a service or role that is no longer declared is removed.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Literal
 
 from perijove.config.settings import RoleEntry, ServiceEntry, Settings
 from perijove.control.context import Hub
 from perijove.control.rerouting import reroute
 from perijove.control.service_reach import remove, set_client, set_route, set_token
 from perijove.domain.errors import SettingsError
-from perijove.domain.roles import DEFAULT_ROLES, USER_ROLE
+from perijove.domain.roles import ADMIN_ROLE, DEFAULT_ROLES, USER_ROLE
 from perijove.domain.user import Service
 from perijove.ports.store.access import StoredRole
 from perijove.ports.store.store import Tx
@@ -37,11 +39,27 @@ async def declare(hub: Hub, service_tokens: dict[str, str]) -> None:
 
 def _users(tx: Tx, settings: Settings, now: datetime) -> None:
     wanted = [entry.name for entry in settings.users if not entry.admin]
-    admins = [entry.name for entry in settings.users if entry.admin]
+    admins = [*(entry.name for entry in settings.users if entry.admin), *_named(settings, ADMIN_ROLE, "users")]
     held = [name for role in settings.roles for name in role.users]
     members = [name for group in settings.groups for name in group.users]
-    tx.users.add_missing(admins, admin=True, now=now)  # first: others may name them, too
+    tx.users.add_missing(list(dict.fromkeys(admins)), admin=True, now=now)  # first: others may name them, too
+    for name in admins:
+        _set_admin(tx, name, admin=True)
+    # The role and the flag go together (JupyterHub's rule): who had it from an earlier file loses both, see _holders.
+    for name in set(tx.roles.holders(ADMIN_ROLE).get("user", ())) - set(admins) - set(settings.access.admin_users):
+        _set_admin(tx, name, admin=False)
     tx.users.add_missing(list(dict.fromkeys([*wanted, *held, *members])), now=now)
+
+
+def _named(settings: Settings, role: str, kind: Literal["users", "services"]) -> tuple[str, ...]:
+    """Whom the file names as holders of this role."""
+    return tuple(name for entry in settings.roles if entry.name == role for name in (entry.users if kind == "users" else entry.services))
+
+
+def _set_admin(tx: Tx, name: str, *, admin: bool) -> None:
+    user = tx.users.get(name)
+    if user is not None and user.admin != admin:
+        tx.users.save(replace(user, admin=admin))
 
 
 def _groups(tx: Tx, settings: Settings, now: datetime) -> None:
@@ -73,8 +91,9 @@ def _services(tx: Tx, hub: Hub, tokens: dict[str, str], now: datetime) -> None:
     for service in known.values():
         if service.from_config and service.name not in declared:
             remove(tx, hub, service, now)
+    admins = _named(hub.settings, ADMIN_ROLE, "services")
     for entry in declared.values():
-        service = tx.services.put(_service(entry), now=now)
+        service = tx.services.put(_service(entry, admin=entry.admin or entry.name in admins), now=now)
         before = known.get(entry.name)
         if before is not None and before.oauth_client_id and before.oauth_client_id != service.oauth_client_id:
             tx.oauth.delete_client(before.oauth_client_id, at=now)
@@ -95,12 +114,12 @@ def _check_runtime(declared: Mapping[str, ServiceEntry], known: Iterable[Service
             )
 
 
-def _service(entry: ServiceEntry) -> Service:
+def _service(entry: ServiceEntry, *, admin: bool) -> Service:
     oauth = bool(entry.url or entry.oauth_client_id or entry.oauth_redirect_uri)
     return Service(
         id=0,
         name=entry.name,
-        admin=entry.admin,
+        admin=admin,
         url=entry.url or None,
         info=entry.info,
         display=entry.display,
