@@ -27,7 +27,8 @@ class Keys:
         self._master = master.encode()
         self._keys: dict[str, bytes] = {}
         sealing = [_fernet(text.encode()) for text in crypt_keys]
-        self._sealer = MultiFernet([*sealing, _fernet(self._master)])
+        self._newest, *_ = sealing = [*sealing, _fernet(self._master)]
+        self._sealer = MultiFernet(sealing)
 
     def __repr__(self) -> str:
         return "Keys()"
@@ -49,6 +50,14 @@ class Keys:
             return self._sealer.decrypt(sealed)
         except InvalidToken:
             raise ValueError("none of the keys fits: it was encrypted with a key that is no longer configured, or it was changed") from None
+
+    def renewed(self, sealed: bytes) -> bytes | None:
+        """The same encrypted with the newest key; None if it is already. Raises ValueError if no key fits."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return self.encrypt(self.decrypt(sealed))
+        return None
 
 
 def _expand(secret: bytes, info: str) -> bytes:

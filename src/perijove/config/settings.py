@@ -49,6 +49,8 @@ class HubSection(Section, frozen=True):
     """The master secret shared by all replicas, at least 32 characters; without it one is made in state_dir."""
     crypt_keys: tuple[Secret, ...] = ()
     """Keys for secrets at rest, the newest first; without them one is derived from the master secret."""
+    keep_auth_state: bool = True
+    """Keep what the authenticator hands over for a person (auth_state), encrypted. Otherwise nothing is kept, and what there was is deleted."""
     default_url: str = ""
     """Where people land after signing in; empty: their server if it runs, else the home page."""
     redirect_to_server: bool = True

@@ -1,13 +1,12 @@
 """What sign-in and refresh have in common: ask the authenticator, apply the rules, record what was learnt."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
 import structlog
 
 from perijove.config.settings import AccessSection
@@ -58,23 +57,6 @@ async def consult(hub: Hub, answer: Awaitable[T]) -> T:
         raise AuthenticatorUnavailableError(
             "Signing in did not work: the authenticator failed.", "An administrator finds the cause in the hub's log."
         ) from None
-
-
-def seal(hub: Hub, state: Mapping[str, Any] | None) -> bytes | None:
-    """An authenticator's state, encrypted for the store."""
-    return None if state is None else hub.secrets.encrypt(msgspec.json.encode(state))
-
-
-def unseal(hub: Hub, sealed: bytes | None) -> Mapping[str, Any] | None:
-    """None also if no key fits any more: the authenticator then starts anew."""
-    if sealed is None:
-        return None
-    try:
-        state = msgspec.json.decode(hub.secrets.decrypt(sealed))
-    except ValueError:
-        _log.warning("an authenticator's state cannot be decrypted; was a key removed from crypt_keys?")
-        return None
-    return state if isinstance(state, dict) else None
 
 
 def record(tx: Tx, user: User, claims: Claims, *, admin: bool | None, sealed: bytes | None, now: datetime) -> User:

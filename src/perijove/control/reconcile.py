@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 
 from perijove.control.admission import admit_waiting
+from perijove.control.auth_state import keep_auth_states
 from perijove.control.context import Hub
 from perijove.control.cull import keep_culling
 from perijove.control.drive import drive
@@ -65,6 +66,7 @@ class Reconciler:
                         keep_polling(hub),
                         keep_culling(hub),
                         keep_house(hub),
+                        keep_auth_states(hub),
                     ):
                         self._group.create_task(work)
                     await hub.watch.standing.wait()

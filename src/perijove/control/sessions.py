@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from perijove.control.ask import ask_stop
+from perijove.control.auth_state import seal, unseal
 from perijove.control.context import Hub
-from perijove.control.policy import access_rules, consult, record, seal, unseal
+from perijove.control.policy import access_rules, consult, record
 from perijove.domain.claims import Claims, admittance
 from perijove.domain.errors import AuthenticatorUnavailableError, ForbiddenError, NotFoundError
 from perijove.domain.server import Server, UserId
@@ -177,7 +178,7 @@ class Refresher:
             username=user.name,
             display_name=user.display_name,
             user_info=user.user_info,
-            auth_state=unseal(hub, recorded.sealed),
+            auth_state=unseal(hub, recorded.sealed, user.name),
         )
         reason = "the account is gone"
         try:

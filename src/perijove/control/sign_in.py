@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from secrets import token_hex, token_urlsafe
 
+from perijove.control.auth_state import seal
 from perijove.control.context import Hub
-from perijove.control.policy import access_rules, consult, record, seal
+from perijove.control.policy import access_rules, consult, record
 from perijove.control.sessions import end_session
 from perijove.control.throttle import clear_attempts, count_attempt, give_back, throttle_keys
 from perijove.domain.claims import Claims, admittance

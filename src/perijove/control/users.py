@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import UNSET, UnsetType
+
 from perijove.control.context import Hub
 from perijove.domain.errors import BadInputError, ConflictError, NotFoundError
 from perijove.domain.page import Page
@@ -91,13 +93,14 @@ async def add_people(hub: Hub, names: Sequence[str], *, admin: bool, actor: str)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserChange:
-    """What to change; None leaves it. `auth_state` is sealed by the caller."""
+    """What to change; None leaves it. `auth_state` is sealed by the caller; None clears it."""
 
     name: str | None = None
     admin: bool | None = None
     groups: frozenset[str] | None = None
     roles: frozenset[str] | None = None
     display_name: str | None = None
+    auth_state: bytes | UnsetType | None = UNSET
 
 
 async def change_user(hub: Hub, name: str, change: UserChange, *, actor: str) -> Person:
@@ -126,6 +129,8 @@ async def change_user(hub: Hub, name: str, change: UserChange, *, actor: str) ->
         )
         if change.groups is not None:
             tx.users.set_groups(user.id, change.groups, now)
+        if change.auth_state is not UNSET:
+            tx.users.set_auth_state(user.id, change.auth_state)
         if change.roles is not None:
             _set_roles(tx, saved, change.roles, hub)
         detail: dict[str, object] = {key: value for key, value in (("renamed", new_name), ("admin", change.admin)) if value is not None}
@@ -133,6 +138,8 @@ async def change_user(hub: Hub, name: str, change: UserChange, *, actor: str) ->
             detail["groups"] = sorted(change.groups)
         if change.roles is not None:
             detail["roles"] = sorted(change.roles)
+        if change.auth_state is not UNSET:
+            detail["auth_state"] = "cleared" if change.auth_state is None else "set"
         event = AuditEvent(action="user.changed", at=now, actor=actor, target=name, detail=detail)
         tx.audit.add(event)
         fresh = tx.users.by_id(user.id) or saved

@@ -15,3 +15,7 @@ class Secrets(Protocol):
     def decrypt(self, sealed: bytes) -> bytes:
         """Decrypt with whichever key fits. Raises ValueError if none does."""
         ...
+
+    def renewed(self, sealed: bytes) -> bytes | None:
+        """The same encrypted with the newest key; None if it is already. Raises ValueError if no key fits."""
+        ...

@@ -9,7 +9,7 @@ from perijove.adapters.store_sql import SqlStore
 from perijove.domain.change import Topic
 from perijove.domain.errors import BadInputError, ConflictError, NotFoundError
 from perijove.domain.page import Page
-from perijove.domain.server import Phase
+from perijove.domain.server import Phase, UserId
 from perijove.domain.user import User
 from perijove.ports.store.access import StoredRole, UserQuery, Visible
 from perijove.ports.store.store import Tx
@@ -66,6 +66,21 @@ async def test_an_identity_belongs_to_one_user(store: SqlStore, clock: FakeClock
     assert found.name == "ann"
     assert await store.read(lambda tx: tx.users.by_identity("pam", "8")) is None
     assert await store.read(lambda tx: [tx.users.has_identity(found.id, issuer) for issuer in ("https://idp", "pam")]) == [True, False]
+
+
+async def test_what_authenticators_left_is_read_person_by_person_and_dropped_at_once(store: SqlStore, clock: FakeClock) -> None:
+    def write(tx: Tx) -> list[User]:
+        people = [tx.users.add(name, now=clock.now()) for name in ("ann", "bob", "cyn", "dan")]
+        for user in (people[3], people[0], people[2]):
+            tx.users.set_auth_state(user.id, user.name.encode())
+        return people
+
+    ann, _, cyn, dan = await store.write(write)
+    assert await store.read(lambda tx: tx.users.auth_states(UserId(0), 2)) == [(ann.id, b"ann"), (cyn.id, b"cyn")]
+    assert await store.read(lambda tx: tx.users.auth_states(cyn.id, 2)) == [(dan.id, b"dan")]
+    assert await store.read(lambda tx: tx.users.auth_states(dan.id, 2)) == []
+    assert await store.write(lambda tx: tx.users.drop_auth_states()) == 3
+    assert await store.read(lambda tx: tx.users.auth_state(ann.id)) is None
 
 
 async def test_a_deleted_user_takes_all_along_but_is_kept_while_a_server_is_left(store: SqlStore, clock: FakeClock) -> None:

@@ -88,6 +88,8 @@ def user_model(person: Person, surface: Surface, scopes: Scopes, *, stopped_serv
         model.last_activity = iso(user.last_activity)
     if "servers" in fields or shown:
         model.servers = shown
+    if "auth_state" in fields:
+        model.auth_state = None  # read only where one person is asked for
     return model
 
 

@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from perijove.control.activity import report_user_activity
+from perijove.control.auth_state import auth_state_of, sealed_change
 from perijove.control.groups import group_exists
 from perijove.control.removal import delete_person
 from perijove.control.users import Person, UserChange, add_people, change_user, find_person, get_person, list_people
@@ -47,6 +48,7 @@ class UserPatch(Struct, forbid_unknown_fields=True):
     admin: bool | UnsetType = UNSET
     groups: list[str] | UnsetType = UNSET
     roles: list[str] | UnsetType = UNSET
+    auth_state: dict[str, Any] | UnsetType | None = UNSET
 
 
 class Activity(Struct):
@@ -119,7 +121,15 @@ async def get_user(call: Call) -> Response:
     await require_on_user(call, READ, name)
     person = await get_person(call.surface.hub, name)
     stopped = call.request.query_params.get("include_stopped_servers", "0").lower() not in {"0", "false"}
-    return json_response(user_model(person, call.surface, call.who.scopes, stopped_servers=stopped))
+    return json_response(await _whole(call, person, stopped_servers=stopped))
+
+
+async def _whole(call: Call, person: Person, *, stopped_servers: bool = False) -> UserModel:
+    """With auth_state, for who may see it."""
+    model = user_model(person, call.surface, call.who.scopes, stopped_servers=stopped_servers)
+    if model.auth_state is not UNSET:
+        model.auth_state = await auth_state_of(call.surface.hub, person.user)
+    return model
 
 
 async def patch_user(call: Call) -> Response:
@@ -138,9 +148,10 @@ async def patch_user(call: Call) -> Response:
         admin=body.admin if isinstance(body.admin, bool) else None,
         groups=frozenset(body.groups) if isinstance(body.groups, list) else None,
         roles=frozenset(body.roles) if isinstance(body.roles, list) else None,
+        auth_state=UNSET if body.auth_state is UNSET else sealed_change(call.surface.hub, body.auth_state),
     )
     changed = await change_user(call.surface.hub, name, change, actor=call.actor)
-    return json_response(user_model(changed, call.surface, call.who.scopes))
+    return json_response(await _whole(call, changed))
 
 
 async def _require_groups(call: Call, person: Person, groups: list[str]) -> None:
@@ -181,9 +192,9 @@ async def post_activity(call: Call) -> Response:
 def _moment(text: str, now: datetime) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: in UTC it would be before the year 1, or after 9999
         raise BadInputError(f"Not a valid timestamp: {text!r}") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if moment > now + FUTURE:
         raise BadInputError(f"Rejecting timestamp {text} because it is more than an hour in the future.")
     return min(moment, now)

@@ -11,8 +11,8 @@ from perijove.config.settings import Settings
 from perijove.control.context import Hub
 from perijove.control.identity import Identities, open_identities
 from perijove.control.watch import Watch
-from perijove.domain.claims import Claims
 from perijove.domain.addresses import HubAddresses
+from perijove.domain.claims import Claims
 from perijove.ports.store.store import Store
 from perijove.testing.clock import FakeClock
 
