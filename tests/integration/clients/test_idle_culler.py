@@ -65,7 +65,7 @@ def work(ours: Site, done: Event) -> None:
 
 @contextmanager
 def culler(ours: Site, env: Path, folder: Path, *options: str) -> Iterator[Program]:
-    command = [str(env / "bin" / "jupyterhub-idle-culler"), "--timeout=4", "--cull-every=1", "--logging=debug", *options]
+    command = [str(env / "bin" / "jupyterhub-idle-culler"), "--timeout=5", "--cull-every=1", "--logging=debug", *options]
     environ = {"JUPYTERHUB_API_URL": f"{ours.running.hub_url}/hub/api", "JUPYTERHUB_API_TOKEN": TOKEN}
     with program(folder, command, environ) as running:
         yield running
