@@ -1,9 +1,9 @@
 """The TLS part of the proxy's record, and whether its files can be used."""
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +18,8 @@ from perijove.proxy.certificates import Certificates, server_context
 from perijove.proxy.settings import ProxySettings
 from perijove.proxy.tls import upstream_context
 from perijove.proxy.tlsdemands import TlsDemands
+
+_log = logging.getLogger("perijove.proxy.tls")
 
 
 def with_tls(settings: ProxySettings, loaded: Loaded) -> ProxySettings:
@@ -72,14 +74,24 @@ def check_tls_files(loaded: Loaded) -> None:
 
     attempt(("tls_client_ca",), lambda: server_context(settings.tls_demands))
     short = len(settings.all_certificates) - len(settings.certificates)
+    usable: list[Certificates] = []
     for index, files in enumerate(settings.all_certificates):
         attempt(
             ("tls_cert",) if index < short else ("certificates", index - short, "cert"),
-            partial(Certificates, (files,), TlsDemands(), time.time()),
+            lambda files=files: usable.append(Certificates((files,), TlsDemands(), time.time())),  # type: ignore[misc]
         )
+    _warn_of_uncovered(loaded, usable)
     attempt(("upstream_ca",), lambda: upstream_context(replace(settings, upstream_cert="")))
     attempt(("upstream_cert",), lambda: upstream_context(replace(settings, upstream_ca="")))
     if settings.acme_folder and not Path(settings.acme_folder).is_dir():
         problems.add(("proxy", "acme_folder"), f"{settings.acme_folder} is not a folder", "Make it: ACME clients write into it.")
     if problems:
         raise SettingsError(problems.report(loaded.name, loaded.text))
+
+
+def _warn_of_uncovered(loaded: Loaded, usable: Sequence[Certificates]) -> None:
+    """In subdomain mode browsers go to the hub's host and to those below it."""
+    domain = urlsplit(loaded.settings.hub.subdomain_host).hostname
+    for name, shown in ((domain, domain), (f"somebody.{domain}", f"*.{domain}")) if domain and usable else ():
+        if not any(certificates.certificate_for(name) for certificates in usable):
+            _log.warning("no certificate is for %s: browsers will warn people of it. Get one for %s and *.%s.", shown, domain, domain)

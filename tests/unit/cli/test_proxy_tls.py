@@ -61,3 +61,21 @@ def test_a_file_without_tls_has_nothing_to_check(tmp_path: Path) -> None:
     check_tls_files(loaded)
     told = with_tls(ProxySettings(), loaded)
     assert (told.all_certificates, told.redirect_port, told.upstream_verify) == ((), None, True)
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (("hub.test", "*.hub.test"), []),
+        (("hub.test",), ["*.hub.test"]),
+        (("*.hub.test",), ["hub.test"]),
+        (("*.test",), ["*.hub.test"]),
+        (("other.test",), ["hub.test", "*.hub.test"]),
+    ],
+)
+def test_hosts_that_no_certificate_is_for_are_named(
+    make_pair: MakePair, tmp_path: Path, caplog: pytest.LogCaptureFixture, names: tuple[str, ...], missing: list[str]
+) -> None:
+    make_pair("a", *names)
+    check_tls_files(read('[hub]\nsubdomain_host = "https://hub.test"\n[proxy]\ntls_cert = "a.pem"\ntls_key = "a.key"\n', tmp_path))
+    assert [record.args[0] for record in caplog.records if "no certificate is for" in record.msg and isinstance(record.args, tuple)] == missing
