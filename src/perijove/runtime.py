@@ -35,9 +35,11 @@ from perijove.control.gauges import watch_gauges
 from perijove.control.identity import open_identities
 from perijove.control.invitations import first_admin_link, new_admin_link
 from perijove.control.reconcile import run_reconciler
+from perijove.control.replicas import keep_reporting
 from perijove.control.service_gauges import watch_service_gauges
 from perijove.control.service_keeping import run_services
 from perijove.control.service_run import ManagedService
+from perijove.control.standing import Standing, standing_of
 from perijove.control.watch import Watch
 from perijove.domain.addresses import HubAddresses
 from perijove.domain.errors import SettingsError
@@ -258,6 +260,7 @@ async def _serve_hub(loaded: Loaded) -> int:
                     group.create_task(watch_service_gauges(hub, metrics), name="service gauges"),
                     group.create_task(_watch_loop(metrics), name="loop"),
                     group.create_task(_end_waiting(hub, stop), name="ending"),
+                    group.create_task(keep_reporting(hub, loaded.settings.hub.connect_url or listen.url), name="replica"),
                     group.create_task(_announce(loaded, hub, ready), name="announce"),
                     group.create_task(_keep_services(hub, managed, ready), name="services"),
                 ]
@@ -347,6 +350,17 @@ def make_admin_link(loaded: Loaded) -> str:
 
     prepare(loaded)
     return asyncio.run(make())
+
+
+def standing(loaded: Loaded) -> Standing:
+    """Look into the database, beside a running hub or without one. Raises SettingsError, DatabaseUnavailableError."""
+
+    async def look() -> Standing:
+        async with open_hub(loaded, Metrics(), exclusive=False) as hub:
+            return await standing_of(hub)
+
+    prepare(loaded)
+    return asyncio.run(look())
 
 
 def explain(loaded: Loaded, who: str, action: str) -> Explanation:

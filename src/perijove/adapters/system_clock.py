@@ -29,6 +29,10 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    def ahead_s(self) -> float:
+        """By how many seconds the machine's own clock is before this one."""
+        return (datetime.now(UTC) - self.now()).total_seconds()
+
     def agree(self, moment: datetime) -> None:
         """It is `moment` now, for everybody: leases mean the same to replicas whose machines disagree about the time. Any thread may
         call it."""

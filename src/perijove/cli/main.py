@@ -35,6 +35,7 @@ config_option = click.option(
 
 
 _DENIED = 3
+_WORRIES = 2
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -139,3 +140,16 @@ def explain_access(config: Path | None, who: str, action: str) -> None:
     found = explain(load_settings(config), who, action)
     click.echo(found.why)
     sys.exit(0 if found.allowed else _DENIED)
+
+
+@main.command()
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="As the API answers it, for programs.")
+def status(config: Path | None, as_json: bool) -> None:
+    """Say how hubs, proxies and the queue stand, as the database knows it. Exits with 2 if something wants looking at."""
+    from perijove.cli.standing import said
+    from perijove.runtime import load_settings, standing
+
+    found = standing(load_settings(config))
+    click.echo(said(found, as_json=as_json))
+    sys.exit(_WORRIES if found.worries else 0)

@@ -31,6 +31,7 @@ async def tidy_once(hub: Hub) -> None:
         tx.throttle.purge(now - window)
         tx.notices.trim(now - NOTICES_KEPT)
         tx.proxies.forget_before(now - PROXIES_KEPT)
+        tx.replicas.forget_before(now - PROXIES_KEPT)
         if audit:
             tx.audit.trim(now - timedelta(seconds=audit))
 

@@ -9,6 +9,10 @@ class Clock(Protocol):
         """The present moment, aware, UTC."""
         ...
 
+    def ahead_s(self) -> float:
+        """By how many seconds the machine's own clock is before this one; not 0 only where replicas have agreed on the time."""
+        ...
+
     def monotonic(self) -> float:
         """Seconds that never go back."""
         ...

@@ -21,6 +21,9 @@ class FakeClock:
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._passed_s)
 
+    def ahead_s(self) -> float:
+        return 0.0
+
     def monotonic(self) -> float:
         return self._passed_s
 

@@ -306,6 +306,15 @@ NOTICES = _table(
 )
 """Numbered by the store (SQLite: under the write lock; PostgreSQL: by `announce()`, under an advisory lock), so in commit order."""
 PROXIES = _table("proxies", Column("proxy_id", Text, primary_key=True), _number("revision"), _moment("seen_at"))
+REPLICAS = _table(
+    "replicas",
+    Column("name", Text, primary_key=True),
+    _text("address"),
+    _text("version"),
+    _number("clock_ahead_ms"),
+    _moment("started"),
+    _moment("seen_at"),
+)
 AUDIT = _table(
     "audit",
     _id(),

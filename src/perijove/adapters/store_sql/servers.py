@@ -86,6 +86,12 @@ _WORK: Final = union_all(
     .with_hint(SERVERS, "INDEXED BY ix_servers_absent", "sqlite"),
 )
 """SQLite is told the partial index here and below: without statistics it takes that of the phase, and reads every server at rest."""
+_HELD = Statement(
+    select(SERVERS.c.lease_holder, func.count())
+    .where(SERVERS.c.id.in_(_WORK), SERVERS.c.lease_holder.is_not(None), SERVERS.c.lease_until > bindparam("now"))
+    .group_by(SERVERS.c.lease_holder)
+    .order_by(SERVERS.c.lease_holder)
+)
 _DUE = Statement(
     select_servers().where(SERVERS.c.id.in_(_WORK), _FREE).order_by(func.coalesce(SERVERS.c.queued_at, 0), SERVERS.c.id).limit(bindparam("size"))
 )
@@ -197,6 +203,9 @@ class SqlServers:
 
     def release_all_but(self, holder: str) -> int:
         return self._link.run(_RELEASE_ALL_BUT, holder=holder)
+
+    def held(self, now: datetime) -> dict[str, int]:
+        return {str(holder): int(number) for holder, number in self._link.rows(_HELD, now=to_us(now))}
 
     def due(self, holder: str, now: datetime, limit: int) -> list[Server]:
         return [server_of(row) for row in self._link.rows(_DUE, holder=holder, now=to_us(now), size=limit)]

@@ -9,6 +9,7 @@ from perijove.adapters.store_sql.notices import SqlNotices
 from perijove.adapters.store_sql.oauth import SqlOAuth
 from perijove.adapters.store_sql.passwords import SqlPasswords
 from perijove.adapters.store_sql.proxies import SqlProxies
+from perijove.adapters.store_sql.replicas import SqlReplicas
 from perijove.adapters.store_sql.roles import SqlRoles
 from perijove.adapters.store_sql.routes import SqlRoutes
 from perijove.adapters.store_sql.servers import SqlServers
@@ -45,4 +46,5 @@ class SqlTx:
         self.leases = SqlLeases(link)
         self.notices = SqlNotices(link)
         self.proxies = SqlProxies(link)
+        self.replicas = SqlReplicas(link)
         self.audit = SqlAudit(link)

@@ -55,6 +55,10 @@ class Servers(Protocol):
         """Break all other holders' leases (only where the store is not shared: the others are dead)."""
         ...
 
+    def held(self, now: datetime) -> dict[str, int]:
+        """On how many servers each holder of leases works just now."""
+        ...
+
     def due(self, holder: str, now: datetime, limit: int) -> list[Server]:
         """Rows in a phase with an activity (lifecycle.ACTIVITY) but QUEUED, or ABSENT ones at rest, whose lease is free, expired
         or the holder's own; oldest wish first."""

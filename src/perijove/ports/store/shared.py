@@ -20,6 +20,10 @@ class Leases(Protocol):
 
     def release(self, name: str, holder: str) -> None: ...
 
+    def held(self, now: datetime) -> dict[str, str]:
+        """The leases that run: job name -> who holds it."""
+        ...
+
 
 class Notices(Protocol):
     def add(self, topic: Topic, key: str, data: Mapping[str, Any] | None = None, *, at: datetime) -> None:
@@ -59,6 +63,32 @@ class Proxies(Protocol):
 
     def forget(self, proxy_id: str) -> None:
         """The proxy said that it ends. Unknown ones are no error."""
+        ...
+
+    def forget_before(self, moment: datetime) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaSeen:
+    """A hub. `address` is where proxies reach it, `clock_ahead_s` by how much its machine's clock is before the time all go by."""
+
+    name: str
+    address: str
+    version: str
+    clock_ahead_s: float
+    started: datetime
+    seen_at: datetime
+
+
+class Replicas(Protocol):
+    def report(self, replica: ReplicaSeen) -> None:
+        """A hub lives."""
+        ...
+
+    def seen_since(self, moment: datetime) -> list[ReplicaSeen]: ...
+
+    def forget(self, name: str) -> None:
+        """The hub ends. Unknown ones are no error."""
         ...
 
     def forget_before(self, moment: datetime) -> int: ...

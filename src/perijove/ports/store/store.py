@@ -14,7 +14,7 @@ from perijove.domain.errors import Blame, PerijoveError
 from perijove.ports.store.access import Groups, Roles, Services, ServiceStates, Users
 from perijove.ports.store.credentials import Invitations, OAuth, Passwords, Sessions, Throttle, Tokens
 from perijove.ports.store.servers import Routes, Servers
-from perijove.ports.store.shared import Audit, Leases, Notices, Proxies
+from perijove.ports.store.shared import Audit, Leases, Notices, Proxies, Replicas
 from perijove.ports.store.shares import ShareCodes, Shares
 
 T = TypeVar("T")
@@ -75,6 +75,8 @@ class Tx(Protocol):
     def notices(self) -> Notices: ...
     @property
     def proxies(self) -> Proxies: ...
+    @property
+    def replicas(self) -> Replicas: ...
     @property
     def audit(self) -> Audit: ...
 

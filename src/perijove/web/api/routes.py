@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from perijove.web.api import explain, groups, hub, info, servers, services, shared, shares, tokens, users
+from perijove.web.api import authorizations, explain, groups, hub, info, servers, services, shared, shares, standing, tokens, users
 from perijove.web.call import Call
 from perijove.web.router import Route
 
@@ -17,4 +17,6 @@ ROUTES: tuple[Route[Call, Response], ...] = (
     *shares.ROUTES,
     *shared.ROUTES,
     *explain.ROUTES,
+    *authorizations.ROUTES,
+    *standing.ROUTES,
 )

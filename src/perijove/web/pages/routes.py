@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from perijove.web.call import Call
-from perijove.web.pages import accept_share, account, admin, home, invite, services, share, sign_in, spawn, tokens
+from perijove.web.pages import accept_share, account, admin, home, invite, services, share, sign_in, spawn, standing, tokens
 from perijove.web.pages.render import static_file
 from perijove.web.router import Access, Route
 
@@ -65,6 +65,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
     _post("/token/{token_id}/revoke", tokens.revoke),
     _get("/admin", admin.people),
     _get("/admin/audit", admin.audit),
+    _get("/admin/status", standing.show),
     _get("/admin/services", services.show),
     _post("/admin/services/{service}/restart", services.restart),
     _post("/admin/add", admin.add),
