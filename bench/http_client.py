@@ -150,6 +150,10 @@ class Client:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         return head.encode() + b"\r\n" + body
 
+    def page(self, path: str, cookie: str) -> bytes:
+        """The bytes of a browser's request for a page; `path` of the whole site, not below the API."""
+        return f"GET {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\nCookie: {cookie}\r\nAccept: text/html\r\n\r\n".encode()
+
     async def one(self, request: bytes) -> Answer:
         """Raises BenchError, ConnectionError, TimeoutError."""
         async with asyncio.timeout(_DEADLINE_S):

@@ -23,7 +23,7 @@ from http_client import BenchError, Client, any_of
 from hubs import Hub, jupyterhub, perijove
 from phases import Drive, Figure, Process, Sizes
 
-_SETUPS = {"jupyterhub": jupyterhub, "perijove": perijove}
+_SETUPS: dict[str, Callable[[bool], AbstractAsyncContextManager[Hub]]] = {"jupyterhub": jupyterhub, "perijove": perijove}
 _NAME_WIDTH = 30
 
 

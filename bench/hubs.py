@@ -1,6 +1,7 @@
 """Hubs to measure, each in a folder of its own, ended with everything it started."""
 
 import asyncio
+import json
 import os
 import secrets
 import signal
@@ -13,25 +14,40 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
+from crowd import Crowd
 from http_client import BenchError
 
 JUPYTERHUB = "6.1.1"
 CLONE = Path(__file__).resolve().parent.parent
 CACHE = CLONE / ".cache"
-_READY_S = 90.0
+_READY_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """`url` of its API. `pid` if it runs here."""
+    """`url` of its API. `pid` if it runs here. `tokens` of more owners, by name."""
 
     name: str
     url: str
     token: str
     pid: int | None = None
+    tokens: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A service of the configuration that asks with a token of its own."""
+
+    scopes: Sequence[str]
+    token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+
+
+BENCH = ("admin:users", "admin:servers", "list:users", "tokens", "read:hub")
+"""What the service "bench" may do unless asked otherwise."""
 
 
 def free_port() -> int:
@@ -150,16 +166,25 @@ def _listener() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def jupyterhub(keep: bool) -> AsyncIterator[Hub]:
-    """JupyterHub without proxy and with a spawner that starts nothing. Raises BenchError."""
-    venv = jupyterhub_venv()
-    url, token = f"http://127.0.0.1:{free_port()}", secrets.token_hex(16)
+async def jupyterhub(keep: bool, owners: Mapping[str, Owner] = MappingProxyType({}), crowd: Crowd | None = None) -> AsyncIterator[Hub]:
+    """JupyterHub without proxy and with a spawner that starts nothing. `crowd`: who is there from the start. Raises BenchError."""
+    venv, url = jupyterhub_venv(), f"http://127.0.0.1:{free_port()}"
+    owners = {"bench": Owner(BENCH), **owners}
     with scratch(keep) as folder, _listener() as address:
-        environ = clean_environ(BENCH_URL=url, BENCH_TOKEN=token, BENCH_LISTENER=address, BENCH_FOLDER=str(folder))
+        given = json.dumps({name: {"token": owner.token, "scopes": list(owner.scopes)} for name, owner in owners.items()})
+        environ = clean_environ(BENCH_URL=url, BENCH_OWNERS=given, BENCH_LISTENER=address, BENCH_FOLDER=str(folder))
+        if crowd is not None:
+            filler = [Path(__file__).with_name("crowd_jupyterhub.py"), f"sqlite:///{folder}/jupyterhub.sqlite", address, crowd.people, crowd.servers]
+            command: list[str | Path] = [venv / "bin/python", *map(str, filler)]
+            await asyncio.to_thread(lambda: subprocess.run(command, env=environ, cwd=folder, check=True))
         config, log = Path(__file__).with_name("jupyterhub_config.py"), folder / "hub.log"
         with running([venv / "bin/jupyterhub", "--config", config], log, environ, cwd=folder) as pid:
             await until_up(f"{url}/hub/health", pid, log)
-            yield Hub(f"jupyterhub {JUPYTERHUB}", f"{url}/hub/api", token, pid)
+            yield Hub(f"jupyterhub {JUPYTERHUB}", f"{url}/hub/api", owners["bench"].token, pid, _tokens(owners))
+
+
+def _tokens(owners: Mapping[str, Owner]) -> dict[str, str]:
+    return {name: owner.token for name, owner in owners.items()}
 
 
 _OURS = """\
@@ -170,28 +195,36 @@ state_dir = "{folder}/state"
 use = "perijove.testing.null_spawner:NullSpawner"
 [authenticator]
 use = "dummy"
+[access]
+allow_all = true
+admin_users = ["bench-admin"]
 [limits]
 concurrent_starts = 0
 [log]
 level = "warning"
+"""
+_OWNER = """\
 [[services]]
-name = "bench"
+name = "{name}"
 api_token = "{token}"
 [[roles]]
-name = "bench"
-services = ["bench"]
-scopes = ["admin:users", "admin:servers", "list:users", "tokens", "read:hub"]
+name = "{name}"
+services = ["{name}"]
+scopes = {scopes}
 """
 
 
 @asynccontextmanager
-async def perijove(keep: bool) -> AsyncIterator[Hub]:
-    """Our hub, without proxy and with a spawner that starts nothing. Raises BenchError."""
-    port, token = free_port(), secrets.token_hex(16)
+async def perijove(keep: bool, owners: Mapping[str, Owner] = MappingProxyType({}), store: str = "") -> AsyncIterator[Hub]:
+    """Our hub, without proxy and with a spawner that starts nothing. `store`: URL of another database than its own file. Raises BenchError."""
+    port, owners = free_port(), {"bench": Owner(BENCH), **owners}
     with scratch(keep) as folder:
         config, log = folder / "perijove.toml", folder / "hub.log"
-        config.write_text(_OURS.format(port=port, folder=folder, token=token), encoding="utf-8")
+        parts = [_OURS.format(port=port, folder=folder), f'[store]\nurl = "{store}"\n' if store else ""]
+        parts += [_OWNER.format(name=name, token=owner.token, scopes=json.dumps(list(owner.scopes))) for name, owner in owners.items()]
+        config.write_text("".join(parts), encoding="utf-8")
         config.chmod(0o600)
         with running([sys.executable, "-m", "perijove", "hub", "--config", config], log, clean_environ(), cwd=folder) as pid:
             await until_up(f"http://127.0.0.1:{port}/hub/health", pid, log)
-            yield Hub("perijove", f"http://127.0.0.1:{port}/hub/api", token, pid)
+            name = "perijove on PostgreSQL" if store else "perijove"
+            yield Hub(name, f"http://127.0.0.1:{port}/hub/api", owners["bench"].token, pid, _tokens(owners))

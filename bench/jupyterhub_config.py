@@ -4,6 +4,7 @@ For bench/hubs.py, which gives the values by the environment. The address the sp
 JupyterHub's own check that a server is up takes place.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,17 @@ class NullSpawner(Spawner):  # type: ignore[misc]  # JupyterHub carries no types
 
     async def poll(self) -> int | None:
         return None if self.started else 0
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "started": self.started}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self.started = state.get("started", False)
+
+    def clear_state(self) -> None:
+        super().clear_state()
+        self.started = False
 
 
 class NullProxy(Proxy):  # type: ignore[misc]  # JupyterHub carries no types
@@ -64,7 +76,8 @@ c.JupyterHub.active_server_limit = 0
 c.JupyterHub.log_level = "WARN"
 c.Authenticator.allow_all = True
 c.NullSpawner.address = os.environ["BENCH_LISTENER"]
-c.JupyterHub.services = [{"name": "bench", "api_token": os.environ["BENCH_TOKEN"]}]
-c.JupyterHub.load_roles = [
-    {"name": "bench", "services": ["bench"], "scopes": ["admin:users", "admin:servers", "list:users", "tokens", "read:hub"]},
-]
+c.NullSpawner.http_timeout = 600  # thousands of servers are looked after at once when the hub starts
+c.JupyterHub.init_spawners_timeout = -1
+owners: dict[str, dict[str, Any]] = json.loads(os.environ["BENCH_OWNERS"])
+c.JupyterHub.services = [{"name": name, "api_token": owner["token"]} for name, owner in owners.items()]
+c.JupyterHub.load_roles = [{"name": name, "services": [name], "scopes": owner["scopes"]} for name, owner in owners.items()]
