@@ -1,6 +1,8 @@
 """What a service may be called and how it may be described, wherever it comes from: the file or the API. JupyterHub's rules."""
 
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
+
+from perijove.wire.target import BadTargetError, parse_target
 
 CLIENT_PREFIX = "service-"
 MIN_TOKEN = 8
@@ -33,15 +35,10 @@ def client_id_problem(client_id: str) -> str:
 
 def url_problem(url: str) -> str:
     """Why no service can be there. A port must be one that can be connected to: who runs the service says where it listens."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        return f"{url!r} is not an address: {error}"
-    if parts.scheme not in {"http", "https"}:
+    if not url.lower().startswith(("http://", "https://")):
         return f"{url!r} must begin with http:// or https://"
-    if not parts.hostname or port == 0:
-        return f"{url!r} must name the host and port at which the service listens"
-    if parts.username or parts.password or parts.query or parts.fragment:
-        return f"{url!r} must be scheme://host:port, with nothing else but a path"
-    return ""
+    try:
+        target = parse_target(url)
+    except BadTargetError as error:
+        return str(error).removesuffix(".")
+    return "" if target.port else f"{url!r} must name the port at which the service listens"

@@ -33,7 +33,7 @@ def test_a_command_may_be_written_as_one_line() -> None:
         ('[[services]]\nname = " a"', "name", "begin or end with a space"),
         (_ENTRY + 'url = "ftp://host:21"', "url", "http:// or https://"),
         (_ENTRY + 'url = "127.0.0.1:9000"', "url", "http:// or https://"),
-        (_ENTRY + 'url = "http://127.0.0.1:0"', "url", "the host and port"),
+        (_ENTRY + 'url = "http://127.0.0.1:0"', "url", "the port at which"),
         (_ENTRY + 'url = "http://host:99999"', "url", "Port out of range"),
         (_ENTRY + 'oauth_client_id = "dash"', "oauth_client_id", "Did you mean 'service-dash'?"),
         (_ENTRY + 'api_token = "short"', "api_token", "at least 8 characters"),

@@ -60,7 +60,21 @@ def test_names_that_a_service_can_have(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "wiki", "ftp://host", "http://", "http://:80", "http://host:0", "http://host:x", "http://u:p@host", "http://h?q", "//host"]
+    "url",
+    [
+        "",
+        "wiki",
+        "ftp://host",
+        "http://",
+        "http://:80",
+        "http://host:0",
+        "http://host:x",
+        "http://u:p@host",
+        "http://a b",
+        "http://a\0b",
+        "http://h?q",
+        "//host",
+    ],
 )
 def test_addresses_at_which_no_service_can_be(url: str) -> None:
     assert url_problem(url)
