@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +21,7 @@ import uvloop
 from perijove.adapters.keys import Keys, open_keys
 from perijove.adapters.probe import HttpProber
 from perijove.adapters.services import LocalServiceProcesses
-from perijove.adapters.store_sql import open_store
+from perijove.adapters.store_sql import copy_database, open_store
 from perijove.adapters.system_clock import SystemClock
 from perijove.config.listen import Listen, parse_listen
 from perijove.config.load import Loaded, load
@@ -361,6 +361,11 @@ def standing(loaded: Loaded) -> Standing:
 
     prepare(loaded)
     return asyncio.run(look())
+
+
+def copy_database_into(loaded: Loaded, source: Path | None, told: Callable[[str, int, int], None]) -> int:
+    """Copy an SQLite file into the database of these settings; returns the number of rows. Raises SettingsError."""
+    return copy_database(source or loaded.state_dir / "perijove.sqlite", _store_url(loaded), told)
 
 
 def explain(loaded: Loaded, who: str, action: str) -> Explanation:

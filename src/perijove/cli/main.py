@@ -153,3 +153,25 @@ def status(config: Path | None, as_json: bool) -> None:
     found = standing(load_settings(config))
     click.echo(said(found, as_json=as_json))
     sys.exit(_WORRIES if found.worries else 0)
+
+
+@main.command()
+@config_option
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The SQLite file; without it perijove.sqlite in the hub's state_dir.",
+)
+def copy_database(config: Path | None, source: Path | None) -> None:
+    """Copy everything from an SQLite file into the empty PostgreSQL database that the configuration names. No hub may run meanwhile."""
+    from perijove.runtime import copy_database_into, load_settings
+
+    def told(table: str, done: int, of: int) -> None:
+        if done == of and of:
+            click.echo(f"{table}: {of} rows", err=True)
+
+    copied = copy_database_into(load_settings(config), source, told)
+    click.echo(
+        f"{copied} rows are in PostgreSQL now. Start the hub with this configuration; keep the SQLite file until you have seen that all is there."
+    )

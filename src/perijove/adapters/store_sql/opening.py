@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, make_url
@@ -41,6 +42,14 @@ async def open_store(
         opened = _postgres()(parsed, clock, pool_size=pool_size, patience_s=patience_s, **more)
     async with opened as store:
         yield store
+
+
+def copy_database(source: Path, url: str, told: Callable[[str, int, int], None]) -> int:
+    """Copy an SQLite file into PostgreSQL (see copying.py). Raises SettingsError."""
+    _parsed(url)
+    _postgres()
+    copy: Callable[[Path, str, Callable[[str, int, int], None]], int] = import_module("perijove.adapters.store_sql.copying").copy_database
+    return copy(source, url, told)
 
 
 def _postgres() -> Callable[..., AbstractAsyncContextManager[SqlStore]]:
