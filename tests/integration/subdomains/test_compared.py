@@ -15,7 +15,6 @@ import pytest
 
 from perijove.domain.addresses import HubAddresses
 from perijove.domain.environment import server_environment
-from perijove.domain.server import Server, ServerId
 from perijove.domain.server import Server, ServerId, UserId
 from perijove.wire.hosts import host_name
 from perijove.wire.names import DEFAULT_SERVER, BadNameError, UserName, parse_user_name
