@@ -24,14 +24,14 @@ _PARAMETER = re.compile(r"\{[a-z_]+(?::path)?\}")
 _XSRF = re.compile(r'name="_xsrf" value="([^"]+)"')
 _ENDING = {"/api/shutdown", "/logout"}
 """They end the hub, or the session that the rest is asked with; tests of their own ask them."""
-_OURS = {200, 201, 202, 204, 302, 303, 400, 401, 403, 404, 405, 409, 413, 414, 421, 429, 431}
+_OURS = {200, 201, 202, 204, 302, 303, 400, 401, 403, 404, 405, 409, 413, 414, 421, 424, 429, 431}
 
 
 @dataclass(frozen=True)
 class Odd:
     """A way to ask. `segment` stands for each of the path's parameters, `headers` are lines; `sent` is all that follows them."""
 
-    segment: bytes = b"ada"
+    segment: bytes = b"eve"
     query: bytes = b""
     headers: tuple[bytes, ...] = ()
     sent: bytes = b""
@@ -87,8 +87,6 @@ ODD = {
     "an object of depth": _body(JSON, b'{"user_options":' * 3000 + b"1" + b"}" * 3000),
     "an invalid form": _body(FORM, b"%ff=%ff&name=%00&username=%00&password=%00&names=%00&client_id=%ff&scopes=%ff&group=%00&note=%00"),
     "a form with empty fields": _body(FORM, b"&&==&name=&username=&password=&names=&group=&note=&code=&grant_type=authorization_code&redirect_uri="),
-    "numbers in a form that are none": _body(FORM, "expires_in=²&expires=²&expires_in=1e9&lifetime=²&days=²&id=²&token_id=²&offset=²".encode()),
-    "huge numbers in a form": _body(FORM, b"expires_in=99999999999999999999&expires=99999999999999999999&days=9999999999&id=99999999999999999999"),
     "chunks": Odd(headers=(b"Transfer-Encoding: chunked", b"Content-Type: application/json"), sent=b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"),
     "chunks of no size": Odd(headers=(b"Transfer-Encoding: chunked",), sent=b"zz\r\n{}\r\n0\r\n\r\n"),
     "a body where none belongs": Odd(headers=(b"Content-Length: 2",), sent=b"{}", methods=("GET", "HEAD", "DELETE")),
@@ -102,6 +100,19 @@ ODD = {
     "pages": Odd(headers=(b"Accept: application/jupyterhub-pagination+json",), query=b"limit=1&offset=\xff"),
     "odd forwarding": Odd(headers=(b"X-Forwarded-For: ,,\xff", b"X-Forwarded-Proto: \xff", b"X-Forwarded-Host: [", b"Forwarded: for=[;")),
 }  # fmt: skip
+
+_FIELDS = (
+    "again", "admin", "client_id", "client_secret", "code", "code_verifier", "display_name", "expires_in", "grant_type", "id", "kind", "level", "names",
+    "new", "next", "note", "offset", "old", "password", "q", "redirect_uri", "scopes", "server_name", "state", "username", "users", "uses", "v", "who",
+)  # fmt: skip
+_VALUES = (
+    b"", b"%00", b"%ff", b"%ed%a0%80", b"%0d%0a", "²".encode(), b"-1", b"1e999", b"nan", b"9" * 40, b"9223372036854775807", b"a" * 9000, b"http://[",
+    b"//x", b"user%3Aeve", b"self!server%3Deve/eve", b"%F0%9F%98%80", b"__class__", b"%7B%7D",
+)  # fmt: skip
+for _value in _VALUES:
+    _all = b"&".join(name.encode() + b"=" + _value for name in _FIELDS)
+    ODD[f"a query full of {_value[:20]!r}"] = Odd(query=_all[:60_000])
+    ODD[f"a form full of {_value[:20]!r}"] = _body(FORM, _all)
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,15 @@ def running(request: pytest.FixtureRequest) -> Iterator[Running]:
             yield found
     finally:
         server.close()
+
+
+def _seed(running: Running) -> None:
+    """Whatever a path is about, there is one called eve: a person, a server, a group, a service; routes that delete come by too."""
+    with httpx.Client(base_url=f"{running.hub_url}/hub/api", headers={"authorization": f"token {TOKEN}"}, timeout=30) as http:
+        http.post("/users/eve")
+        http.post("/users/eve/servers/eve")
+        http.post("/groups/eve")
+        http.post("/services/eve")
 
 
 def _asker(running: Running) -> Asker:
@@ -172,7 +192,9 @@ def test_no_odd_request_is_a_fault_of_the_hub(running: Running) -> None:
     asker = _asker(running)
     asked = [(route, name, odd) for route in (*API, *OAUTH, *PROXIES, *PAGES) if route.path not in _ENDING for name, odd in ODD.items()]
     wrong = []
-    for route, name, odd in asked:
+    for number, (route, name, odd) in enumerate(asked):
+        if number % len(ODD) == 0:
+            _seed(running)
         path = b"/hub" + odd.segment.join(part.encode() for part in _PARAMETER.split(route.path))
         line = path + (b"?" + odd.query if odd.query else b"")
         given = () if any(head.lower().startswith((b"authorization:", b"cookie:")) for head in odd.headers) else asker.by[route.access]
@@ -181,6 +203,7 @@ def test_no_odd_request_is_a_fault_of_the_hub(running: Running) -> None:
             if status not in _OURS | {0}:
                 wrong.append(f"{status} for {name}: {method} {line[:200]!r}")
     assert running.healthy()
+    assert _ask(running, "GET", b"/hub/home", asker.by[Access.PAGE], b"") == 200  # so the pages were asked by somebody, to the end
     running.end()
     running.close()
     assert not wrong, "\n".join(wrong)
