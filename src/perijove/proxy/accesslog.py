@@ -1,6 +1,6 @@
 """A line for each request, or for some of them: JSON, or Apache's combined format.
 
-Queries are left out, also those of pages that led here: they may carry secrets. So are the secrets of invitation links.
+Queries are left out, also those of pages that led here: they may carry secrets. So are secrets in paths (wire/secretpaths.py).
 """
 
 import contextlib
@@ -13,16 +13,15 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from perijove.proxy.deadlines import Deadlines
+from perijove.wire.secretpaths import without_secrets
 
 _log = logging.getLogger("perijove.proxy")
 _AT_ONCE: Final = 64 * 1024
 _WAITING_MOST: Final = 4 * 1024 * 1024
 """Bytes kept for a reader that does not take them."""
 _STREAMS: Final = {"": 2, "-": 1}
-_INVITATION: Final = re.compile(rb"/hub/invite/")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNSAFE: Final = re.compile(r'[^\x20-\x7e]|["\\]')
 
@@ -122,10 +121,7 @@ class AccessLog:
 
 
 def _path(target: bytes) -> str:
-    path = target.partition(b"?")[0]
-    decoded = unquote_to_bytes(path) if b"%" in path else path
-    found = _INVITATION.search(decoded)
-    return (decoded[: found.end()] + b"..." if found is not None else path).decode("latin-1")
+    return without_secrets(target.partition(b"?")[0]).decode("latin-1")
 
 
 def _json(entry: Entry, at: datetime, duration_s: float) -> bytes:
@@ -148,7 +144,7 @@ def _json(entry: Entry, at: datetime, duration_s: float) -> bytes:
 def _combined(entry: Entry, at: datetime, duration_s: float) -> bytes:  # noqa: ARG001 - the format has no place for it
     moment = f"{at.day:02}/{_MONTHS[at.month - 1]}/{at.year}:{at:%H:%M:%S} +0000"
     first = f"{_quotable(entry.method)} {_safe(_path(entry.target))} HTTP/1.{entry.minor}" if entry.method and entry.target else "-"
-    referer = _quotable(entry.referer.partition(b"?")[0]) or "-"
+    referer = _safe(_path(entry.referer)) or "-"
     return (
         f'{entry.client or "-"} - - [{moment}] "{first}" {entry.status or 499} {entry.sent or "-"} "{referer}" "{_quotable(entry.agent) or "-"}"\n'
     ).encode()

@@ -23,6 +23,7 @@ from perijove.web.surface import PROTOCOL_VERSION, Surface
 from perijove.web.visitor import believe_proxies
 from perijove.web.wants import Wants
 from perijove.wire.proxymark import proxy_mark
+from perijove.wire.secretpaths import without_secrets
 
 _log = structlog.get_logger("perijove.web")
 _HEADERS = ((b"x-jupyterhub-version", PROTOCOL_VERSION.encode()), (b"x-content-type-options", b"nosniff"))
@@ -89,7 +90,8 @@ class App:
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         except Exception:  # noqa: BLE001 - the last resort: whoever asks gets an answer, the log the cause
-            _log.exception("request failed", method=call.request.method, path=path)
+            kept = without_secrets(b"/hub" + path.encode()).decode("latin-1")
+            _log.exception("request failed", method=call.request.method, path=kept.removeprefix("/hub"))
             broken = PerijoveError(
                 "Something went wrong inside the hub.", f"An administrator finds the cause in the hub's log under request {call.request_id}."
             )

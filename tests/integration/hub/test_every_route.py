@@ -52,6 +52,7 @@ ANYBODYS = {
 """What whoever has a token may ask, whatever its scopes."""
 OPEN = {
     ("GET", "/api"), ("GET", "/api/health"), ("GET", "/health"), ("GET", "/"), ("GET", "/static/{path}"),
+    ("POST", "/api/authorizations/token"),  # 404 to everybody
     ("POST", "/api/oauth2/token"),  # clients say who they are in the body
     ("POST", "/api/users/{name}/tokens"),  # credentials may be in the body
     ("GET", "/perijove/ready"), ("GET", "/metrics"), ("GET", "/api/metrics"),  # there is a setting that opens them

@@ -73,6 +73,17 @@ def test_an_invitation_is_nobody_elses_to_read(tmp_path: Path, form: str, target
     assert "SECRET" not in text
 
 
+@pytest.mark.parametrize("form", ["json", "combined"])
+@pytest.mark.parametrize(
+    "ask", ["token/SECRET", "token/SECRET?x=SECRET", "cookie/jupyterhub-hub-login/SECRET", "cookie/%6aupyter/SECRET/SECRET", "/token//SECRET"]
+)
+def test_a_token_or_cookie_in_an_address_is_nobody_elses_to_read(tmp_path: Path, form: str, ask: str) -> None:
+    target = f"/base/hub/api/authorizations/{ask}".encode()
+    (text,) = written(tmp_path / "log", form, entry(target=target, referer=b"https://hub" + target))
+    assert "/..." in text
+    assert "SECRET" not in text
+
+
 def test_a_sample_holds_some_and_all_failures(tmp_path: Path) -> None:
     log = AccessLog("json", 0.1, str(tmp_path / "log"), Deadlines())
     some = sum(log.wants(200) for _ in range(10_000))

@@ -25,6 +25,9 @@ PATH_WORDS: Mapping[str, str] = {
     "service": "a service's name",
     "owner": "the name of the server's owner",
     "token_id": "a token's id, like a12",
+    "token": "the token itself",
+    "cookie": "the name of the sign-in cookie",
+    "value": "the cookie itself",
 }
 _REFUSED = gives(403, Problem, meaning="No credentials, wrong ones, or ones that do not allow it.")
 _MISSING = gives(404, Problem, meaning="There is no such thing, or none that the asker may know of.")
