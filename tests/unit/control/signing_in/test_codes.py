@@ -1,6 +1,8 @@
 """A code is traded for a token once, soon, and only as long as nothing that it stands on has gone."""
 
+from asyncio import TaskGroup
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +60,30 @@ async def test_a_code_lasts_five_minutes(hub: Hub, identities: Identities, alice
     await clock.turn(1)
     with pytest.raises(OAuthError, match="expired"):
         await trade(hub, second)
+
+
+async def test_a_code_sent_twice_at_once_gives_one_token(hub: Hub, identities: Identities, alice: SignedIn) -> None:
+    code = await code_for(hub, identities, alice)
+
+    async def outcome() -> str:
+        try:
+            return (await trade(hub, code)).text
+        except OAuthError as error:
+            return error.error
+
+    async with TaskGroup() as group:
+        tasks = [group.create_task(outcome()) for _ in range(5)]
+    found = [task.result() for task in tasks]
+    assert found.count("invalid_grant") == 4
+
+
+async def test_neither_codes_nor_tokens_are_kept_as_text(hub: Hub, identities: Identities, alice: SignedIn, tmp_path: Path) -> None:
+    kept = await code_for(hub, identities, alice)
+    token = (await trade(hub, await code_for(hub, identities, alice))).text
+    written = b"".join(file.read_bytes() for file in tmp_path.glob("hub.sqlite*"))
+    assert b"service-forum" in written
+    assert kept.encode() not in written
+    assert token.encode() not in written
 
 
 async def test_a_token_lasts_as_long_as_the_setting_says(configure: Configure, identities: Identities, alice: SignedIn, clock: FakeClock) -> None:
