@@ -277,6 +277,14 @@ USERS = (
         asks=tuple(f'*: PATCH /users/eve {{"groups": ["{group}"]}}' for group in ("team", "nobody")),
     ),
     Difference(
+        where='PATCH /users/ada `{"auth_state": null}`',
+        theirs="400",
+        mine="what is kept is forgotten",
+        why="null is what is shown where nothing is kept.",
+        at="status 400 -> 200",
+        asks=('*: PATCH /users/eve {"auth_state": null}',),
+    ),
+    Difference(
         where="PATCH /users/ada with `roles`",
         theirs="500; 200 to an empty list, which also takes the role `user` away",
         mine="done by administrators only; the role `user` stays",

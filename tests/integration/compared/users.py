@@ -46,6 +46,15 @@ CHANGES: tuple[Any, ...] = (
     {"servers": {}}, {"kind": "user"}, {}, {"name": "eve", "nothing": 1},
 )  # fmt: skip
 
+STATES: tuple[Any, ...] = (
+    {"auth_state": None},
+    {"auth_state": {}},
+    {"auth_state": {"a": 1}},
+    {"auth_state": "text"},
+    {"auth_state": [1]},
+    {"auth_state": 5},
+)
+
 
 def one_person() -> Iterator[Step]:
     for name in NAMES:
@@ -79,9 +88,13 @@ def changes_of_a_person() -> Iterator[Step]:
             yield Ask(who="test", path="/users?name_filter=ev")
             for name in ("eve", "with space" if body == {"name": "with space"} else "eva"):
                 yield quietly("DELETE", f"/users/{name}")
-        for body in ({"groups": ["team"]}, {"groups": ["nobody"]}, {"roles": ["admin"]}, {"roles": ["nobody"]}, {"roles": []}):
+        for body in ({"groups": ["team"]}, {"groups": ["nobody"]}, {"roles": ["admin"]}, {"roles": ["nobody"]}, {"roles": []}, *STATES):
             yield quietly("POST", "/users/eve")
             yield Ask(who=who, method="PATCH", path="/users/eve", json=body)
+            if body in STATES:
+                yield Ask(who="test", path="/users/eve")
+                yield Ask(who="user admin", path="/users?name_filter=eve")
+                yield Ask(who="reader", path="/users/eve")
             yield quietly("DELETE", "/users/eve")
     yield quietly("POST", "/users/eve")
     yield Ask(who="ada", method="PATCH", path="/users/eve", json={"name": "eva"})
