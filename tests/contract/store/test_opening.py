@@ -27,6 +27,7 @@ import sqlalchemy as sa
 from alembic import op
 revision = "9999"
 down_revision = "{head}"
+contracts = {contracts}
 def upgrade() -> None:
     with op.batch_alter_table("users") as users:
         users.add_column(sa.Column("shoe_size", sa.Text(), nullable=False, server_default="?"))
@@ -39,13 +40,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Turns this code into one with one more migration."""
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Turns this code into one with one more migration; `contracts`: one that older code cannot live with."""
 
-    def turn() -> None:
+    def turn(*, contracts: bool = False) -> None:
         scripts = tmp_path / "migrations"
         shutil.copytree(migrate.SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-        (scripts / "versions" / "v9999.py").write_text(NEXT.format(head=migrate.head()))
+        (scripts / "versions" / "v9999.py").write_text(NEXT.format(head=migrate.head(), contracts=contracts))
         monkeypatch.setattr(migrate, "SCRIPTS", scripts)
 
     return turn
@@ -120,7 +121,7 @@ async def test_alembic_finds_nothing_to_migrate(url: str, clock: FakeClock) -> N
     assert differences == []
 
 
-async def test_many_start_at_once_and_one_migrates(url: str, clock: FakeClock, next_version: Callable[[], None]) -> None:
+async def test_many_start_at_once_and_one_migrates(url: str, clock: FakeClock, next_version: Callable[..., None]) -> None:
     async def start() -> str:
         async with open_store(url, pool_size=1, clock=clock, exclusive=False) as store:
             await store.read(lambda tx: tx.users.count())
@@ -138,7 +139,7 @@ async def test_many_start_at_once_and_one_migrates(url: str, clock: FakeClock, n
 
 
 async def test_a_database_is_backed_up_migrated_and_then_refused_by_older_code(
-    path: Path, clock: FakeClock, next_version: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    path: Path, clock: FakeClock, next_version: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{path}"
     async with open_store(url, pool_size=1, clock=clock) as store:
@@ -146,7 +147,7 @@ async def test_a_database_is_backed_up_migrated_and_then_refused_by_older_code(
         await store.write(lambda tx: tx.users.link_identity(tx.users.add("carl", now=clock.now()).id, "pam", "carl"))
     assert not list(path.parent.glob("*before*"))
     now_scripts, now_head = migrate.SCRIPTS, migrate.head()
-    next_version()
+    next_version(contracts=True)
     async with open_store(url, pool_size=1, clock=clock) as store:
         assert await store.read(lambda tx: tx.users.count()) == 3
         assert await store.read(lambda tx: tx.users.by_identity("pam", "carl")) is not None, "rows that refer to others are kept"
@@ -161,17 +162,34 @@ async def test_a_database_is_backed_up_migrated_and_then_refused_by_older_code(
             pass
 
 
+async def test_this_version_works_beside_the_next_one_and_is_started_again_after_it(
+    url: str, clock: FakeClock, next_version: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_scripts = migrate.SCRIPTS
+    async with open_store(url, pool_size=1, clock=clock, exclusive=False) as this:
+        await add_users(this, clock, "ann")
+    next_version()
+    async with open_store(url, pool_size=1, clock=clock, exclusive=False) as new:
+        await add_users(new, clock, "bob")
+        monkeypatch.setattr(migrate, "SCRIPTS", now_scripts)
+        async with open_store(url, pool_size=1, clock=clock, exclusive=False) as this:
+            await add_users(this, clock, "carl")
+            for store in (this, new):
+                assert await store.read(lambda tx: tx.users.count()) == 3
+
+
 async def test_postgresql_migrated_by_newer_code_is_refused(postgres: PostgresServer, clock: FakeClock) -> None:
     database = postgres.new_database()
     async with open_store(postgres.url(database), pool_size=1, clock=clock):
         pass
     postgres.execute("UPDATE alembic_version SET version_num = '9999'", database)
+    postgres.execute("UPDATE meta SET value = '9999' WHERE name = 'oldest_code'", database)
     with pytest.raises(SettingsError, match="newer version"):
         async with open_store(postgres.url(database), pool_size=1, clock=clock):
             pass
 
 
-async def test_a_command_does_not_migrate_beneath_a_running_hub(path: Path, clock: FakeClock, next_version: Callable[[], None]) -> None:
+async def test_a_command_does_not_migrate_beneath_a_running_hub(path: Path, clock: FakeClock, next_version: Callable[..., None]) -> None:
     url = f"sqlite:///{path}"
     async with open_store(url, pool_size=1, clock=clock):
         next_version()

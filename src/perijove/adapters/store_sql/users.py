@@ -56,6 +56,7 @@ _SAVE = Statement(
 )
 _SERVERS = Statement(select(func.count()).select_from(SERVERS).where(equals(SERVERS.c.user_id, "key")))
 _DELETE = Statement(delete(USERS).where(equals(USERS.c.id, "key")))
+_NAMES = Statement(select(USERS.c.name))
 _COUNT = Statement(select(func.count()).select_from(USERS))
 _COUNT_ACTIVE = Statement(select(func.count()).select_from(USERS).where(USERS.c.last_activity >= bindparam("moment")))
 _TOUCH = Statement(update(USERS).where(equals(USERS.c.id, "key"), USERS.c.last_activity < bindparam("at")).values(last_activity=bindparam("at")))
@@ -170,6 +171,9 @@ class SqlUsers:
 
     def page(self, query: UserQuery) -> Page[User]:
         return page_of_people(self._link, query)
+
+    def names(self) -> list[str]:
+        return [name for (name,) in self._link.rows(_NAMES)]
 
     def count(self) -> int:
         return int(self._link.value(_COUNT))
