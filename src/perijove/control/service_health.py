@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
 import structlog
 
 from perijove.control.context import Hub
 from perijove.control.trouble import complain
 from perijove.domain.service_life import NO_PROCESS, RunPhase, ServiceHealth, ServiceState
+from perijove.domain.service_rules import origin
 from perijove.domain.user import Service
 from perijove.ports.store.store import Tx
 
@@ -20,9 +20,7 @@ _log = structlog.get_logger("perijove.services")
 
 async def ask_once(hub: Hub, service: Service, limit_s: float) -> str:
     """What is wrong with it; "" if it answers, with whatever but an error of its own (JupyterHub's rule)."""
-    parts = urlsplit(service.url or "")
-    path = parts.path.rstrip("/") + hub.addresses.service_path(service.name)
-    answer = await hub.prober.probe(f"{parts.scheme}://{parts.netloc}", path, limit_s)
+    answer = await hub.prober.probe(origin(service.url or ""), hub.addresses.service_path(service.name), limit_s)
     if answer is None:
         return f"It does not answer at {service.url} within {limit_s:g} s."
     return f"{SERVER_ERROR}{answer.status}." if answer.status >= 500 else ""

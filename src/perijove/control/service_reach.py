@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from perijove.control.context import Hub
+from perijove.domain.service_rules import origin
 from perijove.domain.token import OAuthClient, Token, TokenKind, hash_secret
 from perijove.domain.user import Service
 from perijove.ports.store.servers import StoredRoute
@@ -13,7 +14,7 @@ def set_route(tx: Tx, hub: Hub, service: Service, now: datetime) -> None:
     """The route to a service that has an address, and none to one that has not."""
     spec = hub.addresses.service_spec(service.name)
     if service.url:
-        tx.routes.set(StoredRoute(spec=spec, target=service.url.rstrip("/"), data={"service": service.name}), now)
+        tx.routes.set(StoredRoute(spec=spec, target=origin(service.url), data={"service": service.name}), now)
     else:
         tx.routes.delete(spec, now)
 

@@ -1,6 +1,6 @@
 """What a service may be called and how it may be described, wherever it comes from: the file or the API. JupyterHub's rules."""
 
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from perijove.wire.target import BadTargetError, parse_target
 
@@ -42,3 +42,9 @@ def url_problem(url: str) -> str:
     except BadTargetError as error:
         return str(error).removesuffix(".")
     return "" if target.port else f"{url!r} must name the port at which the service listens"
+
+
+def origin(url: str) -> str:
+    """Where to connect. A path in the address says nothing about that (JupyterHub's rule): requests come below the service's prefix."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

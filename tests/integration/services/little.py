@@ -31,7 +31,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     if "stubborn" in sys.argv:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    (folder / str(os.getpid())).write_text(json.dumps({"env": dict(os.environ), "cwd": str(Path.cwd()), "uid": os.getuid()}))
+    draft = folder.with_name(f"{folder.name}.{os.getpid()}")
+    draft.write_text(json.dumps({"env": dict(os.environ), "cwd": str(Path.cwd()), "uid": os.getuid()}))
+    draft.rename(folder / str(os.getpid()))
     url = os.environ.get("JUPYTERHUB_SERVICE_URL")
     if url is None:
         signal.pause()

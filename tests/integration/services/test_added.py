@@ -26,7 +26,7 @@ class _Board(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("content-length", "5")
         self.end_headers()
-        self.wfile.write(b"board")
+        self.wfile.write(b"board" if self.path == "/services/board/" else b"other")
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
@@ -59,7 +59,7 @@ def routed(here: Site, path: str = "/services/board/") -> bool:
 def test_it_is_reached_at_once_survives_the_hub_and_is_gone_at_once(tmp_path: Path) -> None:
     with board() as address, perijove(SETTINGS) as running, closing(Person(running.url)) as ada:
         here = Site(running, tmp_path)
-        new = {"url": address, "api_token": ADDED, "oauth_no_confirm": True, "info": {"for": "all"}}
+        new = {"url": f"{address}/services/board/", "api_token": ADDED, "oauth_no_confirm": True, "info": {"for": "all"}}
         assert here.api("POST", "/services/board", json=new).status_code == 201
         assert asked(here, ADDED) == 200
         until(lambda: routed(here), what="the route")
@@ -78,7 +78,7 @@ def test_it_is_reached_at_once_survives_the_hub_and_is_gone_at_once(tmp_path: Pa
         os.kill(before, signal.SIGTERM)
         until(lambda: not (Path("/proc") / str(before)).exists() and running.healthy(), what="the next hub")
         model = here.api("GET", "/services/board").json()
-        assert (model["url"], model["info"]) == (address, {"for": "all"})
+        assert (model["url"], model["info"]) == (new["url"], {"for": "all"})
         assert asked(here, ADDED) == asked(here, granted["access_token"]) == 200
         assert routed(here)
 

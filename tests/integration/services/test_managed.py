@@ -64,13 +64,17 @@ class Site:
         return httpx.get(f"{self.running.url}/services/little/", timeout=10).text
 
     def started(self) -> dict[int, dict[str, Any]]:
-        """What each start of the service wrote down, by pid."""
-        return {int(file.name): json.loads(file.read_text()) for file in self.folder.iterdir() if file.stat().st_size}
+        return started(self.folder)
 
     def alive(self) -> set[int]:
         """All living processes that run the program with this folder."""
         words = f"{PROGRAM}\0{self.folder}".encode()
         return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and words in _command(entry) and _lives(entry)}
+
+
+def started(folder: Path) -> dict[int, dict[str, Any]]:
+    """What each start of the service wrote down, by pid."""
+    return {int(file.name): json.loads(file.read_text()) for file in folder.iterdir() if file.stat().st_size}
 
 
 def _command(entry: Path) -> bytes:
