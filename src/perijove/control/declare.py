@@ -11,6 +11,7 @@ from typing import Literal
 
 from perijove.config.settings import RoleEntry, ServiceEntry, Settings
 from perijove.control.context import Hub
+from perijove.control.hosting import warn_of_clashes
 from perijove.control.rerouting import reroute
 from perijove.control.service_reach import remove, set_client, set_route, set_token
 from perijove.domain.errors import SettingsError
@@ -35,6 +36,7 @@ async def declare(hub: Hub, service_tokens: dict[str, str]) -> None:
         _roles(tx, settings, now)
 
     await hub.store.write(change)
+    await hub.store.read(lambda tx: warn_of_clashes(tx, hub))
 
 
 def _users(tx: Tx, settings: Settings, now: datetime) -> None:

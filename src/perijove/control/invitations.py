@@ -8,6 +8,7 @@ from secrets import token_urlsafe
 from perijove.control.accounts import administrators, checked_password, local_accounts, password_keeper
 from perijove.control.context import Hub
 from perijove.control.effective import user_scopes
+from perijove.control.hosting import check_hosts
 from perijove.control.policy import access_rules
 from perijove.control.sessions import end_session, end_sessions
 from perijove.control.sign_in import SignedIn, open_session
@@ -191,6 +192,8 @@ async def accept_invitation(hub: Hub, secret: str, acceptance: Acceptance) -> Si
         verdict = admittance(claims, name, access_rules(hub), exists=user is not None, blocked=user is not None and user.blocked)
         if not verdict.allowed:
             raise ForbiddenError("This account is not allowed to use this hub.", "Ask an administrator of this hub.")
+        if user is None:
+            check_hosts(tx, hub, [name])
         user = _made(tx, user, taken, name, admin=taken.admin or bool(verdict.admin), now=now)
         tx.passwords.put(user.id, phc)
         if not tx.users.has_identity(user.id, issuer):

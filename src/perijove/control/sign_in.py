@@ -7,6 +7,7 @@ from secrets import token_hex, token_urlsafe
 
 from perijove.control.auth_state import seal
 from perijove.control.context import Hub
+from perijove.control.hosting import check_hosts
 from perijove.control.policy import access_rules, consult, record
 from perijove.control.sessions import end_session
 from perijove.control.throttle import clear_attempts, count_attempt, give_back, throttle_keys
@@ -130,6 +131,7 @@ async def _admit(hub: Hub, claims: Claims, keys: Sequence[str], *, address: str,
             return _refused(tx, now, name, address, "no account yet", "You have no account here yet: sign in with a browser first.")
         if user is None:
             user = tx.users.add(name, admin=bool(verdict.admin), now=now)
+            check_hosts(tx, hub, [name])
         if not linked:
             tx.users.link_identity(user.id, claims.issuer, claims.subject)
         user = record(tx, user, claims, admin=verdict.admin, sealed=sealed, now=now)

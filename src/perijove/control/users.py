@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from msgspec import UNSET, UnsetType
 
 from perijove.control.context import Hub
+from perijove.control.hosting import check_hosts
 from perijove.domain.errors import BadInputError, ConflictError, NotFoundError
 from perijove.domain.page import Page
 from perijove.domain.server import Server
@@ -80,6 +81,7 @@ async def add_people(hub: Hub, names: Sequence[str], *, admin: bool, actor: str)
         added = tx.users.add_missing(wanted, admin=admin, now=now)
         if not added:
             raise ConflictError(f"User {wanted[0]} already exists" if len(wanted) == 1 else f"All {len(wanted)} users already exist")
+        check_hosts(tx, hub, [user.name for user in added])
         events = [AuditEvent(action="user.added", at=now, actor=actor, target=user.name, detail={"admin": admin}) for user in added]
         for event in events:
             tx.audit.add(event)
@@ -127,6 +129,8 @@ async def change_user(hub: Hub, name: str, change: UserChange, *, actor: str) ->
             ),
             was=user.name if new_name is not None and new_name != user.name else None,
         )
+        if saved.name != user.name:
+            check_hosts(tx, hub, [saved.name])
         if change.groups is not None:
             tx.users.set_groups(user.id, change.groups, now)
         if change.auth_state is not UNSET:

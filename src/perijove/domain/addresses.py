@@ -58,6 +58,10 @@ class HubAddresses:
         """With scheme and host; "" if they are not known."""
         return (self._origin("user", user) or self.public_url) + self.server_path(user, server) if self.public_url else ""
 
+    def person_host(self, user: str) -> str:
+        """ "ada.example.org"; "" without subdomain mode."""
+        return self._host("user", user)
+
     def person_origin(self, user: str) -> str:
         """ "https://ada.example.org:8443"; "" without subdomain mode."""
         return self._origin("user", user)

@@ -5,6 +5,7 @@ The rules are pinned, for proxies' tables, cookies and bookmarks all depend on t
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -40,6 +41,8 @@ def safe_label(name: str) -> str:
         return _hashed(name)
     if dns_safe(name):
         return name
+    if name.isascii():  # IDNA leaves it as it is or refuses it, and takes its time
+        return _hashed(name)
     try:
         ascii_form = idna.encode(name).decode("ascii")
     except ValueError:
@@ -55,6 +58,7 @@ def legacy_label(name: str) -> str:
     return label if all(_LEGACY.fullmatch(part) for part in label.split(".")) else _hashed(name)
 
 
+@lru_cache(maxsize=65_536)
 def host_name(naming: Naming, kind: Kind, name: str, domain: str) -> str:
     """The host of a person's servers or of a service: "ada.example.org", "grader--service.example.org"."""
     if naming == "legacy":

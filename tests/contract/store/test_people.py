@@ -47,6 +47,7 @@ async def test_a_taken_name_is_refused_and_leaves_nothing(store: SqlStore, clock
         await store.write(lambda tx: tx.users.save(replace(_get(tx, "bob"), name=UserName("ann")), was="bob"))
     assert await store.read(lambda tx: tx.users.count()) == 2
     added = await store.write(lambda tx: tx.users.add_missing(["dora", "ann", "carl", "dora"], admin=True, now=now))
+    assert sorted(await store.read(lambda tx: tx.users.names())) == ["ann", "bob", "carl", "dora"]
     assert [user.name for user in added] == ["dora", "carl"]
     assert await store.read(lambda tx: (_get(tx, "carl").admin, _get(tx, "ann").admin)) == (True, False)
 

@@ -15,8 +15,8 @@ from perijove.control.context import Hub
 from perijove.control.progress import wait_until_settled
 from perijove.control.reconcile import run_reconciler
 from perijove.control.watch import Watch
-from perijove.domain.change import Notice, Topic
 from perijove.domain.addresses import HubAddresses
+from perijove.domain.change import Notice, Topic
 from perijove.domain.environment import client_id
 from perijove.domain.lifecycle import Transition
 from perijove.domain.server import Phase, Server

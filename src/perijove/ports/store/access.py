@@ -1,6 +1,6 @@
 """People, groups, roles and services."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -64,6 +64,10 @@ class Users(Protocol):
 
     def page(self, query: UserQuery) -> Page[User]: ...
 
+    def names(self) -> list[str]:
+        """Everybody's: for what is rare and needs them all."""
+        ...
+
     def count(self) -> int: ...
     def count_active_since(self, moment: datetime) -> int: ...
 
@@ -111,6 +115,8 @@ class StoredRole:
     name: str
     description: str = ""
     scopes: tuple[str, ...] = ()
+    managed: bool = False
+    """The authenticator declares it, not the configuration."""
 
 
 class Roles(Protocol):
@@ -127,6 +133,15 @@ class Roles(Protocol):
         ...
 
     def revoke(self, role: str, kind: str, name: str, *, now: datetime) -> None: ...
+
+    def set_managed(self, user: User, roles: frozenset[str], *, now: datetime) -> bool:
+        """Make those that the authenticator gave the user exactly these; what was assigned otherwise stays. All must exist. True if
+        anything changed."""
+        ...
+
+    def forget_managed(self, role: str, *, but: Collection[str] = (), now: datetime) -> None:
+        """Take a role back from those people to whom the authenticator gave it, `but` for these."""
+        ...
 
     def holders(self, role: str) -> dict[str, list[str]]:
         """kind -> names that hold it directly."""
