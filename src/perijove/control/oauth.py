@@ -7,13 +7,13 @@ tokens are tied to the browser session they were made in, and end with it.
 import hmac
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_urlsafe
 
 from perijove.control.context import Hub
 from perijove.control.effective import roles_in_force
-from perijove.domain.access import Identity, may, server_resource, service_resource
+from perijove.domain.access import Identity, may, server_resource, service_resource, sources
 from perijove.domain.delegation import IDENTIFY_SCOPES, resolve_requested
 from perijove.domain.environment import callback_url
 from perijove.domain.errors import BadInputError, ForbiddenError
@@ -62,6 +62,8 @@ class Authorization:
     scopes: tuple[str, ...]
     required: frozenset[str]
     confirm: bool
+    because: tuple[str, ...] = ()
+    """Of somebody else's server: which roles, groups or shares let the person in."""
 
     @property
     def redirect_uri(self) -> str:
@@ -124,10 +126,13 @@ async def consider(hub: Hub, identity: Identity, request: AuthorizeRequest) -> A
     scopes = _grant(hub, identity, client, party, request.scopes, roles, memberships)
     _may_open(identity, server, service, memberships)
     own = server is not None and server.user_name == identity.name
+    because = () if server is None or own else _because(identity, server, memberships)
     trusted = service is not None and service.oauth_no_confirm
     known = set(scopes) <= {text for token in tokens for text in token.scopes}
     required = frozenset((*IDENTIFY_SCOPES, *party.access_scopes))
-    return Authorization(client=client, server=server, service=service, scopes=scopes, required=required, confirm=not (own or trusted or known))
+    return Authorization(
+        client=client, server=server, service=service, scopes=scopes, required=required, confirm=not (own or trusted or known), because=because
+    )
 
 
 def narrowed(grant: Authorization, chosen: tuple[str, ...]) -> Authorization:
@@ -151,6 +156,20 @@ def _may_open(identity: Identity, server: Server | None, service: Service | None
             return
         raise ForbiddenError(f"You may not open the service {service.name}.", "Ask an administrator for a role that allows it.")
     raise ForbiddenError("What this sign-in is for is not there any more.", "Start again from the home page.")
+
+
+def _because(identity: Identity, server: Server, memberships: Memberships) -> tuple[str, ...]:
+    on = server_resource(server.user_name, server.name, memberships.get(server.user_name, frozenset()))
+    return tuple(map(str, sources(identity, "access:servers", on)))
+
+
+def _opened(identity: Identity, grant: Authorization, now: datetime, address: str) -> AuditEvent | None:
+    """Somebody else's server: its owner is told (control/visits.py)."""
+    server = grant.server
+    if server is None or server.user_name == identity.name:
+        return None
+    detail = {"owner": server.user_name, "administrator": identity.admin, "because": list(grant.because), "scope": "access:servers"}
+    return AuditEvent(action="server.opened", at=now, actor=identity.name, target=server.full_name, address=address, detail=detail)
 
 
 def _grant(
@@ -180,9 +199,10 @@ def _grant(
     return resolve_requested(catalog, wanted.granted, held, binding, memberships).granted
 
 
-async def issue_code(hub: Hub, identity: Identity, session_id: str, request: AuthorizeRequest, grant: Authorization) -> str:
-    """A code for the browser to carry to the client. Raises ForbiddenError if the person is gone."""
+async def issue_code(hub: Hub, identity: Identity, session_id: str, request: AuthorizeRequest, grant: Authorization, *, address: str = "") -> str:
+    """A code for the browser to carry to the client. That somebody else's server is opened so is in the audit log. Raises ForbiddenError if the person is gone."""
     code, now = token_urlsafe(32), hub.clock.now()
+    opened = _opened(identity, grant, now, address)
 
     def write(tx: Tx) -> None:
         user = tx.users.get(identity.name)
@@ -201,8 +221,12 @@ async def issue_code(hub: Hub, identity: Identity, session_id: str, request: Aut
             ),
             hash_secret(code),
         )
+        if opened is not None:
+            tx.audit.add(opened)
 
     await hub.store.write(write)
+    if opened is not None:
+        hub.audit(opened)
     return code
 
 

@@ -27,6 +27,7 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "server.start": "Somebody asked for a server to be started",
         "server.stop": "Somebody, or the hub for the reason given, asked for a server to be stopped",
         "server.delete": "Somebody asked for a server to be deleted",
+        "server.opened": "Somebody was let into another person's server; the detail says whether as an administrator, and which role or share allowed it",
         "server.created": "A named server was made without being started",
         "server.changed": "A stopped server was renamed, or its options changed",
         "share.granted": "A server was shared with a person or a group",

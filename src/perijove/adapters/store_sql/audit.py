@@ -1,14 +1,15 @@
 """The audit log."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select
+from sqlalchemy import ColumnElement, Text, bindparam, delete, func, or_, select
 
 from perijove.adapters.store_sql.link import Link, Row
 from perijove.adapters.store_sql.rows import from_json, from_us, to_json, to_us
 from perijove.adapters.store_sql.schema import AUDIT
-from perijove.adapters.store_sql.statement import Speech, Statement, insert_all
+from perijove.adapters.store_sql.statement import Speech, Statement, equals, insert_all
 from perijove.domain.page import Page
 from perijove.ports.observer import AuditEvent
 
@@ -25,6 +26,14 @@ _ADD = Statement(insert_all(AUDIT, *_COLUMNS))
 _PAGE, _COUNT = Statement(_SELECT), Statement(_NUMBER)
 _SEARCH = Statement(lambda speech: _SELECT.where(_found(speech)))
 _COUNT_FOUND = Statement(lambda speech: _NUMBER.where(_found(speech)))
+_ABOUT = Statement(
+    lambda speech: (
+        select(*(AUDIT.c[name] for name in _COLUMNS))
+        .where(equals(AUDIT.c.action, "key"), AUDIT.c.target.in_(speech.listed("targets", Text())))
+        .order_by(AUDIT.c.id.desc())
+        .limit(bindparam("size"))
+    )
+)
 _TRIM = Statement(delete(AUDIT).where(AUDIT.c.at < bindparam("before")))
 
 
@@ -68,6 +77,9 @@ class SqlAudit:
         else:
             found, total = self._link.rows(_PAGE, size=limit, skip=offset), self._link.value(_COUNT)
         return Page(tuple(map(_event, found)), offset, limit, total)
+
+    def about(self, action: str, targets: Sequence[str], limit: int) -> list[AuditEvent]:
+        return [_event(row) for row in self._link.rows(_ABOUT, key=action, targets=to_json(list(targets)), size=limit)]
 
     def trim(self, before: datetime) -> int:
         return self._link.run(_TRIM, before=to_us(before))

@@ -1,6 +1,6 @@
 """Roles, and who holds them directly."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +12,7 @@ from perijove.adapters.store_sql.schema import GROUP_ROLES, GROUPS, ROLES, SERVI
 from perijove.adapters.store_sql.statement import Statement, equals
 from perijove.domain.change import Topic
 from perijove.domain.errors import NotFoundError
+from perijove.domain.user import User
 from perijove.ports.store.access import StoredRole
 
 
@@ -32,9 +33,16 @@ _KINDS: Final = {
     "group": _Kind(Topic.GROUP, GROUPS, GROUP_ROLES),
     "service": _Kind(Topic.SERVICE, SERVICES, SERVICE_ROLES),
 }
-_ALL = Statement(select(ROLES.c.name, ROLES.c.description, ROLES.c.scopes).order_by(ROLES.c.name))
+_ALL = Statement(select(ROLES.c.name, ROLES.c.description, ROLES.c.scopes, ROLES.c.managed).order_by(ROLES.c.name))
 _EXISTS = Statement(select(ROLES.c.name).where(equals(ROLES.c.name, "key")))
-_PUT = Statement(lambda speech: speech.upsert(ROLES, "name", "description", "scopes", keys=("name",), update=("description", "scopes")))
+_CONTENT = ("description", "scopes", "managed")
+_PUT = Statement(lambda speech: speech.upsert(ROLES, "name", *_CONTENT, keys=("name",), update=_CONTENT))
+_MANAGE = Statement(lambda speech: speech.insert_missing(USER_ROLES, "user_id", "role", "managed", keys=("user_id", "role")))
+_MANAGED = Statement(select(USER_ROLES.c.role).where(equals(USER_ROLES.c.user_id, "key"), USER_ROLES.c.managed).order_by(USER_ROLES.c.role))
+_UNMANAGE = Statement(delete(USER_ROLES).where(equals(USER_ROLES.c.user_id, "key"), equals(USER_ROLES.c.role, "held"), USER_ROLES.c.managed))
+_MANAGED_HOLDERS = Statement(
+    select(USERS.c.id, USERS.c.name).where(equals(USER_ROLES.c.role, "key"), USER_ROLES.c.managed, USER_ROLES.c.user_id == USERS.c.id)
+)
 _DELETE = Statement(delete(ROLES).where(equals(ROLES.c.name, "key")))
 _OF_GROUPS = Statement(
     lambda speech: (
@@ -52,10 +60,13 @@ class SqlRoles:
         self._link = link
 
     def all(self) -> dict[str, StoredRole]:
-        return {name: StoredRole(name=name, description=text, scopes=strings(scopes)) for name, text, scopes in self._link.rows(_ALL)}
+        return {
+            name: StoredRole(name=name, description=text, scopes=strings(scopes), managed=bool(managed))
+            for name, text, scopes, managed in self._link.rows(_ALL)
+        }
 
     def put(self, role: StoredRole, *, now: datetime) -> None:
-        self._link.run(_PUT, name=role.name, description=role.description, scopes=to_json(role.scopes))
+        self._link.run(_PUT, name=role.name, description=role.description, scopes=to_json(role.scopes), managed=role.managed)
         self._link.announce(Topic.ROLE, role.name, at=now)
 
     def delete(self, name: str, *, now: datetime) -> None:
@@ -76,6 +87,23 @@ class SqlRoles:
         about = _kind(kind)
         if self._link.run(about.revoke, key=name, held=role):
             self._link.announce(about.topic, name, at=now)
+
+    def set_managed(self, user: User, roles: frozenset[str], *, now: datetime) -> bool:
+        had = frozenset(row[0] for row in self._link.rows(_MANAGED, key=user.id))
+        changed = 0
+        for role in sorted(roles - had - set(user.roles)):
+            changed += self._link.run(_MANAGE, user_id=user.id, role=role, managed=True)
+        for role in sorted(had - roles):
+            changed += self._link.run(_UNMANAGE, key=user.id, held=role)
+        if changed:
+            self._link.announce(Topic.USER, user.name, at=now)
+        return bool(changed)
+
+    def forget_managed(self, role: str, *, but: Collection[str] = (), now: datetime) -> None:
+        for user_id, name in self._link.rows(_MANAGED_HOLDERS, key=role):
+            if name not in but:
+                self._link.run(_UNMANAGE, key=user_id, held=role)
+                self._link.announce(Topic.USER, name, at=now)
 
     def holders(self, role: str) -> dict[str, list[str]]:
         found = {kind: [row[0] for row in self._link.rows(about.holders, key=role)] for kind, about in _KINDS.items()}

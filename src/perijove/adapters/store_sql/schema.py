@@ -44,6 +44,11 @@ def _flag(name: str) -> Column[object]:
     return Column(name, Boolean, nullable=False)
 
 
+def _managed() -> Column[object]:
+    """Whether the authenticator gave it."""
+    return Column("managed", Boolean, nullable=False, server_default=text("false"))
+
+
 def _number(name: str) -> Column[object]:
     return Column(name, BigInteger, nullable=False)
 
@@ -74,7 +79,7 @@ USERS = _table(
     _optional_text("user_info"),
     _moment("created"),
     Column("last_activity", BigInteger, nullable=False, server_default="0"),
-    Index("ix_users_last_activity", "last_activity"),
+    Index("ix_users_last_activity", "last_activity", "id", "name"),
 )
 IDENTITIES = _table(
     "identities",
@@ -91,7 +96,7 @@ MEMBERSHIPS = _table(
     "memberships",
     _refers("user_id", "users.id", key=True),
     _refers("group_id", "groups.id", key=True),
-    Index("ix_memberships_group_id", "group_id"),
+    Index("ix_memberships_group_id", "group_id", "user_id"),
 )
 
 SERVICES = _table(
@@ -119,9 +124,13 @@ SERVICE_STATES = _table(
 )
 """How services are: `run` and `health` are JSON of domain.service_life, each written by whoever looks after it."""
 
-ROLES = _table("roles", Column("name", Text, primary_key=True), _text("description"), _text("scopes", default="[]"))
+ROLES = _table("roles", Column("name", Text, primary_key=True), _text("description"), _text("scopes", default="[]"), _managed())
 USER_ROLES = _table(
-    "user_roles", _refers("user_id", "users.id", key=True), _refers("role", "roles.name", key=True), Index("ix_user_roles_role", "role")
+    "user_roles",
+    _refers("user_id", "users.id", key=True),
+    _refers("role", "roles.name", key=True),
+    _managed(),
+    Index("ix_user_roles_role", "role"),
 )
 GROUP_ROLES = _table(
     "group_roles", _refers("group_id", "groups.id", key=True), _refers("role", "roles.name", key=True), Index("ix_group_roles_role", "role")
@@ -133,6 +142,8 @@ SERVICE_ROLES = _table(
     Index("ix_service_roles_role", "role"),
 )
 
+_BUSY = "phase IN ('queued', 'ready', 'routing', 'starting', 'stopping', 'unknown', 'waiting')"
+"""All phases but those at rest, in the words and the order that statements use: SQLite takes a partial index only then."""
 SERVERS = _table(
     "servers",
     _id(),
@@ -158,6 +169,7 @@ SERVERS = _table(
     _optional_moment("lease_until"),
     UniqueConstraint("user_id", "name", name="uq_servers_user_id_name"),
     Index("ix_servers_phase", "phase", "id"),
+    Index("ix_servers_busy", "user_id", "phase", sqlite_where=text(_BUSY), postgresql_where=text(_BUSY)),
     Index("ix_servers_queue", "queued_at", "id", sqlite_where=text("phase = 'queued'"), postgresql_where=text("phase = 'queued'")),
     Index("ix_servers_absent", "id", sqlite_where=text("desired = 'absent'"), postgresql_where=text("desired = 'absent'")),
 )
@@ -327,4 +339,5 @@ AUDIT = _table(
     _text("request_id"),
     _text("detail", default="{}"),
     Index("ix_audit_at", "at"),
+    Index("ix_audit_target", "target", "action"),
 )

@@ -93,7 +93,7 @@ async def approve(call: Call) -> Response:
 
 
 async def _go_on(call: Call, request: AuthorizeRequest, grant: Authorization, session_id: str) -> Response:
-    code = await issue_code(call.surface.hub, call.who, session_id, request, grant)
+    code = await issue_code(call.surface.hub, call.who, session_id, request, grant, address=call.address)
     return _back(call, grant.redirect_uri, {"code": code})
 
 

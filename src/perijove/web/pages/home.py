@@ -6,6 +6,7 @@ from starlette.responses import RedirectResponse, Response
 
 from perijove.control.ask import ask_delete, ask_stop
 from perijove.control.naming import create_server
+from perijove.control.visits import visits_to
 from perijove.domain.errors import BadInputError
 from perijove.web.call import Call
 from perijove.web.pages.own import Target, asks, may_target, target_of
@@ -56,6 +57,7 @@ async def home(call: Call) -> Response:
         named=named,
         named_allowed=call.surface.hub.settings.limits.named_servers or bool(named),
         asks=asks(call, person),
+        visits=await visits_to(call.surface.hub, user.name, [server.name for server in person.servers]),
     )
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from perijove.control.context import Hub
 from perijove.control.identity import Identities
-from perijove.control.oauth import Authorization, AuthorizeRequest, consider
+from perijove.control.oauth import Authorization, AuthorizeRequest, consider, issue_code
 from perijove.control.sign_in import finish
+from perijove.control.visits import visits_to
 from perijove.domain.environment import client_id
 from perijove.domain.errors import ForbiddenError, NotFoundError
 from perijove.domain.server import Server
@@ -14,7 +15,7 @@ from perijove.ports.store.access import StoredRole
 from perijove.ports.store.store import Tx
 from perijove.wire.names import ServerName
 
-from .door import typed
+from .door import Ear, typed
 
 REDIRECT = "/base/user/alice/oauth_callback"
 
@@ -36,6 +37,12 @@ async def server(hub: Hub) -> Server:
     return await hub.store.write(write)
 
 
+def request_to(server: Server) -> AuthorizeRequest:
+    return AuthorizeRequest(
+        client_id=client_id(server), redirect_uri=REDIRECT, response_type="code", scopes=(), code_challenge=None, code_challenge_method=None
+    )
+
+
 async def ask(hub: Hub, identities: Identities, server: Server, *scopes: str) -> Authorization:
     """Bob opens the server, holding these scopes beside those everybody has."""
     bob = await finish(hub, typed("bob"))
@@ -48,10 +55,7 @@ async def ask(hub: Hub, identities: Identities, server: Server, *scopes: str) ->
     await identities.caught_up()
     browser = await identities.of_browser(bob.cookie)
     assert browser is not None
-    request = AuthorizeRequest(
-        client_id=client_id(server), redirect_uri=REDIRECT, response_type="code", scopes=(), code_challenge=None, code_challenge_method=None
-    )
-    return await consider(hub, browser.identity, request)
+    return await consider(hub, browser.identity, request_to(server))
 
 
 @pytest.mark.parametrize("scope", ["access:servers", "access:servers!user=alice", "access:servers!server=alice/", "access:servers!group=class"])
@@ -67,3 +71,26 @@ async def test_whoever_has_access_opens_the_server_and_is_asked_first(hub: Hub, 
 async def test_nobody_else_does(hub: Hub, identities: Identities, server: Server, scope: str) -> None:
     with pytest.raises((ForbiddenError, NotFoundError)):
         await ask(hub, identities, server, scope)
+
+
+async def test_opening_somebody_elses_server_is_recorded_with_what_allowed_it(hub: Hub, identities: Identities, server: Server, ear: Ear) -> None:
+    grant = await ask(hub, identities, server, "access:servers!group=class")
+    bob = await finish(hub, typed("bob"))
+    browser = await identities.of_browser(bob.cookie)
+    assert browser is not None
+    await issue_code(hub, browser.identity, browser.session.session_id, request_to(server), grant, address="192.0.2.7")
+    (event,) = [event for event in ear.heard if event.action == "server.opened"]
+    assert (event.actor, event.target, event.address, event.at) == ("bob", "alice/", "192.0.2.7", hub.clock.now())
+    assert event.detail == {"owner": "alice", "administrator": False, "because": ["the role more"], "scope": "access:servers"}
+    assert [(visit.visitor, visit.administrator, visit.server) for visit in await visits_to(hub, "alice", ["", "lab"])] == [("bob", False, "")]
+    assert await visits_to(hub, "alice", ["lab"]) == []
+    assert await visits_to(hub, "bob", [""]) == []
+
+
+async def test_opening_ones_own_server_is_nothing_to_tell(hub: Hub, identities: Identities, server: Server, ear: Ear) -> None:
+    alice = await finish(hub, typed("alice"))
+    browser = await identities.of_browser(alice.cookie)
+    assert browser is not None
+    grant = await consider(hub, browser.identity, request_to(server))
+    await issue_code(hub, browser.identity, browser.session.session_id, request_to(server), grant)
+    assert not [event for event in ear.heard if event.action == "server.opened"]
