@@ -130,6 +130,11 @@ def runtime_dir(loaded: Loaded) -> Path:
     return path
 
 
+def _direct_url(loaded: Loaded) -> str:
+    url = loaded.settings.store.direct_url
+    return loaded.secret(url) if isinstance(url, Secret) else url
+
+
 def _store_url(loaded: Loaded) -> str:
     url = loaded.settings.store.url
     if isinstance(url, Secret):
@@ -147,7 +152,13 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True, 
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(
             open_store(
-                _store_url(loaded), pool_size=settings.store.pool_size, clock=clock, exclusive=exclusive, patience_s=patience_s, agree=clock.agree
+                _store_url(loaded),
+                pool_size=settings.store.pool_size,
+                clock=clock,
+                exclusive=exclusive,
+                patience_s=patience_s,
+                direct_url=_direct_url(loaded),
+                agree=clock.agree,
             )
         )
 

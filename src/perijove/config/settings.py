@@ -203,6 +203,8 @@ class StoreSection(Section, frozen=True):
 
     url: str | Secret = ""
     """sqlite:///path or postgresql://user:password@host/name; empty: perijove.sqlite in state_dir."""
+    direct_url: str | Secret = ""
+    """Where `url` leads to a pooler in transaction mode, such as pgbouncer: the database itself, for one connection of each hub that listens."""
     pool_size: Annotated[int, Meta(ge=1)] = 8
     """Connections of each hub to PostgreSQL."""
 

@@ -42,17 +42,22 @@ def _ignore(_: datetime) -> None:
 
 @asynccontextmanager
 async def open_postgres(
-    url: URL, clock: Clock, *, pool_size: int, patience_s: float, agree: Callable[[datetime], None] = _ignore
+    url: URL, clock: Clock, *, pool_size: int, patience_s: float, direct_url: URL | None = None, agree: Callable[[datetime], None] = _ignore
 ) -> AsyncIterator[SqlStore]:
-    """A server that does not answer yet is waited for, `patience_s` long. `agree` is told the database's time, before anything else and
-    ever again. Raises SettingsError, DatabaseUnavailableError."""
+    """`direct_url`: past a pooler in transaction mode, which `url` leads to, for notices need a session. A server that does not answer yet is
+    waited for, `patience_s` long. `agree` is told the database's time, before anything else and ever again.
+
+    Raises SettingsError, DatabaseUnavailableError.
+    """
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    agree(await _brought_up_to_date(conninfo, patience_s))
+    direct = conninfo if direct_url is None else direct_url.set(drivername="postgresql").render_as_string(hide_password=False)
+    pooled = direct_url is not None
+    agree(await _brought_up_to_date(direct, patience_s))
     loop = get_running_loop()
     number = max(1, pool_size // 2)
-    writers = [PostgresLink(conninfo, clock, writable=True) for _ in range(number)]
-    readers = [PostgresLink(conninfo, clock, writable=False) for _ in range(max(1, pool_size - number))]
-    listening = PostgresLink(conninfo, clock, writable=False)
+    writers = [PostgresLink(conninfo, clock, writable=True, pooled=pooled) for _ in range(number)]
+    readers = [PostgresLink(conninfo, clock, writable=False, pooled=pooled) for _ in range(max(1, pool_size - number))]
+    listening = PostgresLink(direct, clock, writable=False)
     epoch, last = await to_thread(beginnings, listening)
     async with AsyncExitStack() as stack:
         reads = Lane("read", readers, limit=_AT_ONCE, loop=loop)

@@ -26,12 +26,14 @@ async def open_store(
     clock: Clock,
     exclusive: bool = True,
     patience_s: float = 10.0,
+    direct_url: str = "",
     agree: Callable[[datetime], None] | None = None,
 ) -> AsyncIterator[SqlStore]:
     """Migrate the database at `url` (sqlite:///path or postgresql://user:password@host/name), and open it.
 
     `pool_size`: connections to PostgreSQL (one more listens). `exclusive`: refuse if another hub has this SQLite file, and
-    keep others out; a command that works beside a hub says False. `patience_s`: how long PostgreSQL is waited for. `agree` is told the time that all who share
+    keep others out; a command that works beside a hub says False. `patience_s`: how long PostgreSQL is waited for. `direct_url`: the way past a
+    pooler in transaction mode. `agree` is told the time that all who share
     the database should go by, from any thread. Raises SettingsError, DatabaseUnavailableError.
     """
     parsed = _parsed(url)
@@ -39,6 +41,8 @@ async def open_store(
         opened: AbstractAsyncContextManager[SqlStore] = open_sqlite(parsed, clock, exclusive=exclusive)
     else:
         more: dict[str, Any] = {} if agree is None else {"agree": agree}
+        if direct_url:
+            more["direct_url"] = _parsed(direct_url)
         opened = _postgres()(parsed, clock, pool_size=pool_size, patience_s=patience_s, **more)
     async with opened as store:
         yield store

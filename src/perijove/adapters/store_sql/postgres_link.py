@@ -17,7 +17,7 @@ from perijove.ports.clock import Clock
 
 _SERIALISED: Final = 1886546539
 """First half of the keys of our advisory locks by name; `announce()` has the number before."""
-_SESSION: Final = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s'; SET statement_timeout = '60s'"
+_LIMITS: Final = ("lock_timeout = '5s'", "idle_in_transaction_session_timeout = '30s'", "statement_timeout = '60s'")
 _PREPARED: Final = 512
 _TRY_AGAIN: Final = (
     errors.DeadlockDetected,
@@ -31,8 +31,9 @@ _encode = msgspec.json.Encoder().encode
 _CAUGHT: Final = (psycopg.Error, UnicodeEncodeError)
 
 
-def connect(conninfo: str) -> psycopg.Connection[Row]:
-    """As all of ours do: autocommit (we say BEGIN), every integer a bigint, dead peers noticed."""
+def connect(conninfo: str, *, pooled: bool = False) -> psycopg.Connection[Row]:
+    """As all of ours do: autocommit (we say BEGIN), every integer a bigint, dead peers noticed. `pooled`: through a pooler that gives
+    each transaction another session, so nothing may be kept in one."""
     connection = psycopg.connect(
         conninfo,
         autocommit=True,
@@ -44,27 +45,33 @@ def connect(conninfo: str) -> psycopg.Connection[Row]:
         tcp_user_timeout=20_000,
     )
     connection.adapters.register_dumper(int, Int8Dumper)  # one prepared statement, whatever the number's size
-    connection.prepared_max = _PREPARED
-    connection.execute(_SESSION)
+    if pooled:
+        connection.prepare_threshold = None
+    else:
+        connection.prepared_max = _PREPARED
+        connection.execute("; ".join(f"SET {limit}" for limit in _LIMITS))
     return connection
 
 
 class PostgresLink(Link):
     speech = POSTGRES
 
-    def __init__(self, conninfo: str, clock: Clock, *, writable: bool) -> None:
+    def __init__(self, conninfo: str, clock: Clock, *, writable: bool, pooled: bool = False) -> None:
         super().__init__(clock, writable=writable)
         self._conninfo = conninfo
+        self._pooled = pooled
         self._connection: psycopg.Connection[Row] | None = None
         self._cursor: psycopg.Cursor[Row]
         self._begin: str = "BEGIN ISOLATION LEVEL READ COMMITTED" if writable else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        if pooled:
+            self._begin = "; ".join((self._begin, *(f"SET LOCAL {limit}" for limit in _LIMITS)))
         self._committing = False
 
     def open(self) -> None:
         if self._connection is not None:
             return
         try:
-            self._connection = connect(self._conninfo)
+            self._connection = connect(self._conninfo, pooled=self._pooled)
             self._cursor = self._connection.cursor()
         except psycopg.Error as error:
             raise TransactionLostError(f"The database does not answer: {_reason(error)}.", _ADMINISTRATOR) from error
