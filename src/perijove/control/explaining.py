@@ -29,13 +29,26 @@ async def explain_access(hub: Hub, who: str, action: str) -> Explanation:
     """`who`: a person's name, or "service:NAME". `action`: a scope, and what for: "start:servers!user=ada", "access:servers!server=ada/",
     "list:users". Raises NotFoundError for an unknown asker, BadInputError for what is no scope.
     """
+    scope = _asked(hub, action)
+    return await hub.store.read(lambda tx: _explain(tx, hub, who, scope))
+
+
+async def explain_to(hub: Hub, asker: Identity, action: str) -> Explanation:
+    """The same of whoever asks, with the limits of the token that they ask with. Raises BadInputError."""
+    scope = _asked(hub, action)
+    verdict = may(asker, scope.name, await hub.store.read(lambda tx: _resource(tx, scope)))
+    return Explanation(allowed=verdict.allowed, why=verdict.reason, scopes=tuple(asker.scopes.sorted_names()))
+
+
+def _asked(hub: Hub, action: str) -> Scope:
+    """Raises BadInputError."""
     try:
         (scope,) = hub.catalog.check((action,))
     except ScopeError as error:
         raise BadInputError(str(error), 'Write a scope and what for, such as "start:servers!user=ada". Scopes are listed in the reference.') from None
     if scope.kind is not None and scope.value is None:
         raise BadInputError(f"{action!r} does not say what for.", f'Write "{scope.name}!{scope.kind}=…".')
-    return await hub.store.read(lambda tx: _explain(tx, hub, who, scope))
+    return scope
 
 
 def _explain(tx: Tx, hub: Hub, who: str, scope: Scope) -> Explanation:

@@ -172,6 +172,22 @@ def test_tokens_have_what_they_were_made_with_and_no_more(first: Site) -> None:
         assert first.ask("test", "POST", "/users/tea/tokens", {"scopes": asked}).status_code == 400, asked
 
 
+def test_a_token_is_told_that_it_is_the_token_that_falls_short(first: Site) -> None:
+    first.token("tea", "reading", scopes=["read:servers!user", "read:users!group=class"])
+
+    def asked(action: str, **more: str) -> tuple[bool, str]:
+        query = "&".join(f"{name}={value}" for name, value in {"action": action, **more}.items())
+        found = first.ask("reading", "GET", f"/perijove/explain-access?{query}").json()
+        return found["allowed"], found["why"]
+
+    allowed, why = asked("start:servers!user=sue")
+    assert not allowed
+    assert "Its owner holds start:servers from the role teacher, through the group teachers, but the token carries only" in why
+    assert asked("start:servers!user=sue", who="tea")[0]
+    assert asked("read:users!user=sue")[0]
+    assert "but the token" not in asked("shutdown")[1]
+
+
 def test_a_narrow_token_makes_no_wider_one(first: Site) -> None:
     first.token("tea", "tokens", scopes=["tokens!user"])
     made = first.ask("tokens", "POST", "/users/tea/tokens", {"scopes": ["inherit"]})

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from perijove.control.explaining import SERVICE, explain_access
+from perijove.control.explaining import SERVICE, explain_access, explain_to
 from perijove.domain.access import service_resource, user_resource
 from perijove.domain.errors import BadInputError
 from perijove.web.call import Call, json_response
@@ -15,7 +15,7 @@ from perijove.web.router import Access, Route
 
 _ASKED = (
     Query("action", Annotated[str, Meta(min_length=1)], "a scope and what for, such as start:servers!user=ada", required=True),
-    Query("who", str, "a user's name, or service:NAME; the asker if left out"),
+    Query("who", str, "a user's name, or service:NAME; if left out, the asker, with the limits of the token"),
 )
 
 
@@ -30,7 +30,8 @@ class Explained(Struct, kw_only=True):
 
 
 async def explain(call: Call) -> Response:
-    """`who` (a name, or service:NAME; the asker if left out) and `action` (a scope and what for). About oneself everybody may ask."""
+    """`who` (a name, or service:NAME) and `action` (a scope and what for). About oneself everybody may ask; without `who` the limits of
+    the token that is sent count, too."""
     query, asker = call.request.query_params, call.who
     own = asker.name if asker.kind == "user" else f"{SERVICE}{asker.name}"
     who, action = query.get("who", own), query.get("action", "")
@@ -41,7 +42,8 @@ async def explain(call: Call) -> Response:
             call.require("admin:services", service_resource(who.removeprefix(SERVICE)))
         else:
             call.require("admin:users", user_resource(who))
-    found = await explain_access(call.surface.hub, who, action)
+    hub = call.surface.hub
+    found = await (explain_access(hub, who, action) if "who" in query else explain_to(hub, asker, action))
     return json_response(Explained(who=who, action=action, allowed=found.allowed, why=found.why, scopes=found.scopes))
 
 
