@@ -97,6 +97,7 @@ def properties() -> Iterator[Step]:
     for body in PROPERTIES:
         yield Ask(who="test", method="PUT", path="/groups/empty/properties", json=body)
         yield Ask(who="test", path="/groups/empty")
+    yield Ask(who="test", method="PUT", path="/groups/empty/properties", raw=b'{"deep":' * 101 + b"1" + b"}" * 101)
     for who in ("ann", "weak", "groups of team", "group admin", "groupie", NOBODY):
         for group in ("team", "empty", "nobody"):
             yield Ask(who=who, method="PUT", path=f"/groups/{group}/properties", json={"by": who})
