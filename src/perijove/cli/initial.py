@@ -14,6 +14,8 @@ listen = "127.0.0.1:8000"
 # Where servers and the proxy reach the hub. Keep it on loopback on a single machine.
 listen = "127.0.0.1:8081"
 # public_url = "https://jupyter.example.org"
+# A host for each person below this one, e.g. ada.jupyter.example.org; needs wildcard DNS (docs/howto/subdomains.md).
+# subdomain_host = "https://jupyter.example.org"
 # base_url = "/"
 # Where the database, keys and logs are kept; "state" beside this file if not set.
 # state_dir = "state"
