@@ -71,7 +71,7 @@ def _owners(crowd: Crowd) -> dict[str, Owner]:
         ),
         "grouped": Owner([f"{scope}!group=cohort-1" for scope in reads]),
         "narrow": Owner([f"{scope}!user={name}" for scope in reads for name in three]),
-        "server": Owner([f"read:servers!server={crowd.first_running}/"]),
+        "server": Owner([f"read:users:name!user={crowd.first_running}", f"read:servers!server={crowd.first_running}/"]),
     }
 
 

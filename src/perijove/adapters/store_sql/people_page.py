@@ -4,7 +4,7 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, Text, bindparam, exists, func, select, union
 
 from perijove.adapters.store_sql.link import Link
 from perijove.adapters.store_sql.people import select_people, user_of
@@ -17,7 +17,7 @@ from perijove.domain.server import IDLE_PHASES, Phase
 from perijove.domain.user import User
 from perijove.ports.store.access import UserQuery
 
-_SORTS = {"id": USERS.c.id, "name": USERS.c.name, "last_activity": USERS.c.last_activity}
+_SORTS = ("id", "name", "last_activity")
 _STATES = frozenset({None, "active", "inactive", "ready"})
 
 
@@ -42,32 +42,61 @@ def page_of_people(link: Link, query: UserQuery) -> Page[User]:
 
 @cache
 def _statements(sort: str, falling: bool, searched: bool, state: str | None, all_visible: bool) -> tuple[Statement, Statement]:
+    """The people of a page, and how many there are on all pages. What each costs on a large site: docs/explanation/performance.md."""
+
     def wanted(speech: Speech) -> list[ColumnElement[bool]]:
         terms: list[ColumnElement[bool]] = []
         if searched:
-            terms.append(speech.contains(USERS.c.name, "search"))
-        if state is not None:
-            terms.append(_in_state(state))
+            terms.append(speech.holds(USERS.c.name, "search"))
         if not all_visible:
-            members = select(MEMBERSHIPS.c.user_id).where(
-                MEMBERSHIPS.c.group_id == GROUPS.c.id, GROUPS.c.name.in_(speech.listed("visible_groups", Text()))
-            )
-            terms.append(or_(USERS.c.name.in_(speech.listed("visible_users", Text())), USERS.c.id.in_(members)))
+            terms.append(USERS.c.id.in_(_visible(speech)))
         return terms
 
-    order = [_SORTS[sort], USERS.c.id] if sort != "id" else [USERS.c.id]
+    plain = not searched and all_visible
+    order = {"id": [USERS.c.id], "name": [USERS.c.name], "last_activity": [USERS.c.last_activity, USERS.c.id]}[sort]
     ordered = [column.desc() for column in order] if falling else order
+
+    def part(speech: Speech) -> Select[Any]:
+        if plain and sort == "id" and state in {"active", "ready"}:
+            busy = _busy(state).distinct()
+            return busy.order_by(SERVERS.c.user_id.desc() if falling else SERVERS.c.user_id)
+        terms = wanted(speech)
+        if state is not None:
+            at_work = exists(_busy(state).where(SERVERS.c.user_id == USERS.c.id).correlate(USERS))
+            terms.append(~at_work if state == "inactive" else at_work)
+        return select(USERS.c.id).where(*terms).order_by(*ordered)
 
     def items(speech: Speech) -> Any:
         # The page's ids first: what is skipped costs an index entry, not a row with its groups and roles.
-        part = select(USERS.c.id).where(*wanted(speech)).order_by(*ordered).limit(bindparam("size")).offset(bindparam("skip")).subquery("part")
-        return select_people(speech).where(USERS.c.id.in_(select(part.c.id))).order_by(*ordered)
+        ids = part(speech).limit(bindparam("size")).offset(bindparam("skip")).subquery("part")
+        return select_people(speech).where(USERS.c.id.in_(select(ids.c[0]))).order_by(*ordered)
 
-    return Statement(items), Statement(lambda speech: select(func.count()).select_from(USERS).where(*wanted(speech)))
+    def count(speech: Speech) -> Any:
+        everybody = select(func.count()).select_from(USERS).where(*wanted(speech))
+        if not searched and not all_visible:
+            everybody = select(func.count()).select_from(_visible(speech).subquery("seen"))
+        if state is None:
+            return everybody
+        if plain:
+            at_work = select(func.count()).select_from(_busy(state).distinct().subquery("busy"))
+        else:
+            at_work = select(func.count()).select_from(USERS).where(*wanted(speech), USERS.c.id.in_(_busy(state)))
+        # Those at rest are the others: asking that of each person would be the dearest way to know.
+        return select(everybody.scalar_subquery() - at_work.scalar_subquery()) if state == "inactive" else at_work
+
+    return Statement(items), Statement(count)
 
 
-def _in_state(state: str) -> ColumnElement[bool]:
-    if state == "ready":
-        return USERS.c.id.in_(select(SERVERS.c.user_id).where(SERVERS.c.phase == constant(Phase.READY.value)))
-    busy = select(SERVERS.c.user_id).where(SERVERS.c.phase.in_(constants(sorted(phase.value for phase in Phase if phase not in IDLE_PHASES))))
-    return USERS.c.id.in_(busy) if state == "active" else USERS.c.id.not_in(busy)
+def _busy(state: str) -> Select[Any]:
+    """Ids of people with a server that is not at rest, or one that is ready; of some of them several times."""
+    busy = SERVERS.c.phase.in_(constants(sorted(phase.value for phase in Phase if phase not in IDLE_PHASES)))
+    found = select(SERVERS.c.user_id).where(busy).with_hint(SERVERS, "INDEXED BY ix_servers_busy", "sqlite")
+    return found.where(SERVERS.c.phase == constant(Phase.READY.value)) if state == "ready" else found
+
+
+def _visible(speech: Speech) -> CompoundSelect[Any]:
+    """Ids of the people who may be seen: by their groups, or by name."""
+    members = select(MEMBERSHIPS.c.user_id).where(
+        MEMBERSHIPS.c.group_id.in_(select(GROUPS.c.id).where(GROUPS.c.name.in_(speech.listed("visible_groups", Text()))))
+    )
+    return union(members, select(USERS.c.id).where(USERS.c.name.in_(speech.listed("visible_users", Text()))))

@@ -32,7 +32,7 @@ def _statements(searched: bool, phased: bool) -> tuple[Statement, Statement]:
     def wanted(speech: Speech) -> list[ColumnElement[bool]]:
         terms = [SERVERS.c.user_id == USERS.c.id]
         if searched:
-            terms.append(or_(speech.contains(USERS.c.name, "search"), speech.contains(SERVERS.c.name, "search")))
+            terms.append(or_(speech.holds(USERS.c.name, "search"), speech.holds(SERVERS.c.name, "search")))
         if phased:
             terms.append(SERVERS.c.phase.in_(speech.listed("phases", Text())))
         return terms

@@ -67,7 +67,11 @@ class Speech(Protocol):
         ...
 
     def contains(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
-        """Whether the text has the parameter `name` (in lower case already) in it, whatever its case."""
+        """Whether the text has the parameter `name` (in lower case already) in it, whatever its case: in SQLite, that of ASCII letters."""
+        ...
+
+    def holds(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        """Whether the text has the parameter `name` in it, character for character: a third of the price, for names, which are in lower case."""
         ...
 
 
@@ -114,6 +118,9 @@ class SqliteSpeech:
     def contains(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return func.instr(func.lower(text), bindparam(name)) > 0
 
+    def holds(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        return func.instr(text, bindparam(name)) > 0
+
 
 class PostgresSpeech:
     dialect: Dialect = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call] # SQLAlchemy leaves it so
@@ -145,6 +152,9 @@ class PostgresSpeech:
 
     def contains(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return func.strpos(func.lower(text), cast(bindparam(name), Text)) > 0
+
+    def holds(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        return func.strpos(text, cast(bindparam(name), Text)) > 0
 
 
 SQLITE = SqliteSpeech()
