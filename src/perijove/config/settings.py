@@ -220,6 +220,12 @@ class AccessSection(Section, frozen=True):
     blocked_groups: tuple[str, ...] = ()
     admin_users: tuple[str, ...] = ()
     admin_groups: tuple[str, ...] = ()
+    manage_groups: bool = True
+    """Groups that the authenticator tells are the person's groups here, exactly. Without it they count for the rules of this section alone."""
+    manage_roles: bool = False
+    """Roles that the authenticator tells are given to people, and taken back when it tells them no more; so are the roles it keeps."""
+    reset_managed_roles: bool = False
+    """At each start, forget the roles that the authenticator kept or gave, but for those it still keeps. People have theirs again when they are checked."""
     extra_user_scopes: tuple[str, ...] = ()
     """Scopes that everybody holds beside those of the default role `user`, such as `shares!user`."""
 

@@ -12,6 +12,7 @@ from typing import Literal
 from perijove.config.settings import RoleEntry, ServiceEntry, Settings
 from perijove.control.context import Hub
 from perijove.control.hosting import warn_of_clashes
+from perijove.control.managed_roles import ask_for_roles, declare_managed
 from perijove.control.rerouting import reroute
 from perijove.control.service_reach import remove, set_client, set_route, set_token
 from perijove.domain.errors import SettingsError
@@ -27,6 +28,7 @@ async def declare(hub: Hub, service_tokens: dict[str, str]) -> None:
     """`service_tokens`: service name -> its token's text, for the services that have one."""
     now = hub.clock.now()
     settings = hub.settings
+    managed = await ask_for_roles(hub)
 
     def change(tx: Tx) -> None:
         reroute(tx, hub, now)
@@ -34,6 +36,7 @@ async def declare(hub: Hub, service_tokens: dict[str, str]) -> None:
         _groups(tx, settings, now)
         _services(tx, hub, service_tokens, now)
         _roles(tx, settings, now)
+        declare_managed(tx, hub, managed, now)
 
     await hub.store.write(change)
     await hub.store.read(lambda tx: warn_of_clashes(tx, hub))
@@ -137,7 +140,8 @@ def _service(entry: ServiceEntry, *, admin: bool) -> Service:
 def _roles(tx: Tx, settings: Settings, now: datetime) -> None:
     declared = {entry.name for entry in settings.roles}
     extra = settings.access.extra_user_scopes if USER_ROLE not in declared else ()
-    for name in set(tx.roles.all()) - declared - ({USER_ROLE} if extra else set()):
+    own = {name for name, role in tx.roles.all().items() if not role.managed}
+    for name in own - declared - ({USER_ROLE} if extra else set()):
         tx.roles.delete(name, now=now)
     if extra:
         usual = DEFAULT_ROLES[USER_ROLE]
@@ -148,11 +152,12 @@ def _roles(tx: Tx, settings: Settings, now: datetime) -> None:
 
 
 def _holders(tx: Tx, entry: RoleEntry, now: datetime) -> None:
-    """Exactly those that the file names (JupyterHub's load_roles does the same)."""
+    """Exactly those that the file names (JupyterHub's load_roles does the same), besides those to whom the authenticator gave it."""
     wanted = {"user": set(entry.users), "group": set(entry.groups), "service": set(entry.services)}
     held = tx.roles.holders(entry.name)
     for kind, names in wanted.items():
-        for name in sorted(names - set(held.get(kind, ()))):
+        given = set(tx.roles.managed_holders(entry.name)) if kind == "user" else set()
+        for name in sorted(names - (set(held.get(kind, ())) - given)):
             tx.roles.assign(entry.name, kind, name, now=now)
-        for name in sorted(set(held.get(kind, ())) - names):
+        for name in sorted(set(held.get(kind, ())) - names - given):
             tx.roles.revoke(entry.name, kind, name, now=now)

@@ -1,7 +1,7 @@
 """What sign-in and refresh have in common: ask the authenticator, apply the rules, record what was learnt."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -13,7 +13,9 @@ from perijove.config.settings import AccessSection
 from perijove.control.context import Hub
 from perijove.domain.claims import AccessRules, Claims
 from perijove.domain.errors import AuthenticatorUnavailableError, PerijoveError
+from perijove.domain.roles import ADMIN_ROLE, USER_ROLE
 from perijove.domain.user import User
+from perijove.ports.observer import AuditEvent
 from perijove.ports.store.store import Tx
 
 T = TypeVar("T")
@@ -59,8 +61,10 @@ async def consult(hub: Hub, answer: Awaitable[T]) -> T:
         ) from None
 
 
-def record(tx: Tx, user: User, claims: Claims, *, admin: bool | None, sealed: bytes | None, now: datetime) -> User:
-    """Bring the account up to date with the claims; writes only what changed, for every write drops the account from caches."""
+def record(tx: Tx, hub: Hub, user: User, claims: Claims, *, admin: bool | None, sealed: bytes | None, now: datetime) -> tuple[User, list[AuditEvent]]:
+    """Bring the account up to date with the claims; writes only what changed, for every write drops the account from caches. The
+    events are to be told after the commit."""
+    access, events = hub.settings.access, list[AuditEvent]()
     wanted = replace(
         user,
         admin=user.admin if admin is None else admin,
@@ -69,8 +73,28 @@ def record(tx: Tx, user: User, claims: Claims, *, admin: bool | None, sealed: by
     )
     if wanted != user:
         tx.users.save(wanted)
-    if claims.groups is not None and claims.groups != frozenset(user.groups):
+    if claims.groups is not None and access.manage_groups and claims.groups != frozenset(user.groups):
         tx.users.set_groups(user.id, claims.groups, now)
     if sealed is not None:
         tx.users.set_auth_state(user.id, sealed)
-    return tx.users.by_id(user.id) or wanted
+    if claims.roles is not None and access.manage_roles:
+        events += _give_roles(tx, wanted, claims.roles, now)
+    return tx.users.by_id(user.id) or wanted, events
+
+
+def _give_roles(tx: Tx, user: User, roles: frozenset[str], now: datetime) -> Iterable[AuditEvent]:
+    """Exactly these from the authenticator. What is no role here gives nothing, and is told: a spelling mistake must not end a sign-in."""
+    known, wanted = frozenset(tx.roles.all()), roles - {USER_ROLE}
+    given = (wanted & known) - {ADMIN_ROLE}
+    for name in sorted(wanted - given):
+        why = (
+            "administrators are made by `admin` of the claims, or in [access]"
+            if name == ADMIN_ROLE
+            else "declare it in [[roles]], or tell it no more"
+        )
+        _log.warning("the authenticator gives a role that it cannot give", user=user.name, role=name, remedy=why)
+    if tx.roles.set_managed(user, given, now=now):
+        detail = {"roles_of_authenticator": sorted(given), "unknown": sorted(wanted - given)}
+        event = AuditEvent(action="user.changed", at=now, actor="hub", target=user.name, detail=detail)
+        tx.audit.add(event)
+        yield event

@@ -197,27 +197,27 @@ class Refresher:
         hub, now, rules = self._hub, self._hub.clock.now(), access_rules(self._hub)
         sealed = None if fresh is None or fresh.auth_state == before.auth_state else seal(hub, fresh.auth_state)
 
-        def write(tx: Tx) -> tuple[bool, AuditEvent | None]:
+        def write(tx: Tx) -> tuple[bool, list[AuditEvent]]:
             user = tx.users.by_id(session.user_id)
             if user is None:
-                return False, None
+                return False, []
             why = reason
             if fresh is not None:
                 verdict = admittance(fresh, user.name, rules, exists=True, blocked=user.blocked, recorded_groups=frozenset(user.groups))
                 why = verdict.reason
                 if verdict.allowed:
-                    record(tx, user, fresh, admin=verdict.admin, sealed=sealed, now=now)
+                    _, events = record(tx, hub, user, fresh, admin=verdict.admin, sealed=sealed, now=now)
                     tx.sessions.save_seen(session.id, seen=now, refreshed=now)
-                    return True, None
+                    return True, events
             ended = end_sessions(tx, user.id, now)
             event = AuditEvent(
                 action="session.ended", at=now, actor="hub", target=user.name, outcome="refused", detail={"reason": why, "sessions": ended}
             )
             tx.audit.add(event)
-            return False, event
+            return False, [event]
 
-        welcome, event = await hub.store.write(write)
-        if event is not None:
+        welcome, events = await hub.store.write(write)
+        for event in events:
             hub.audit(event)
         return now if welcome else None
 

@@ -109,7 +109,7 @@ async def _admit(hub: Hub, claims: Claims, keys: Sequence[str], *, address: str,
         )
     sealed = seal(hub, claims.auth_state)
 
-    def write(tx: Tx) -> tuple[SignedIn, AuditEvent] | _Refused:
+    def write(tx: Tx) -> tuple[SignedIn, list[AuditEvent]] | _Refused:
         clear_attempts(tx, keys)
         user = tx.users.by_identity(claims.issuer, claims.subject)
         linked = user is not None
@@ -134,13 +134,13 @@ async def _admit(hub: Hub, claims: Claims, keys: Sequence[str], *, address: str,
             check_hosts(tx, hub, [name])
         if not linked:
             tx.users.link_identity(user.id, claims.issuer, claims.subject)
-        user = record(tx, user, claims, admin=verdict.admin, sealed=sealed, now=now)
+        user, more = record(tx, hub, user, claims, admin=verdict.admin, sealed=sealed, now=now)
         if replaces is not None and (before := tx.sessions.find(hash_secret(replaces))) is not None:
             end_session(tx, before, now)
         signed_in = open_session(tx, hub, user, claims.issuer, claims.subject, now, address=address, user_agent=user_agent)
         event = AuditEvent(action="sign-in", at=now, actor=user.name, target=user.name, address=address, detail={"rule": verdict.reason})
         tx.audit.add(event)
-        return signed_in, event
+        return signed_in, [event, *more]
 
     try:
         done = await hub.store.write(write)
@@ -149,8 +149,9 @@ async def _admit(hub: Hub, claims: Claims, keys: Sequence[str], *, address: str,
     if isinstance(done, _Refused):
         hub.audit(done.event)
         raise ForbiddenError(done.message, ASK_ADMINISTRATOR)
-    signed_in, event = done
-    hub.audit(event)
+    signed_in, events = done
+    for event in events:
+        hub.audit(event)
     return signed_in
 
 

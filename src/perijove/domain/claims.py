@@ -12,6 +12,7 @@ class Claims:
     """Identity is (issuer, subject); `username` is the proposed account name, normalised by the hub at the edge.
 
     `groups` None means the authenticator does not speak of groups: those the hub has recorded count. `admin` None leaves it to the rules.
+    `roles` are names of roles, and count with `manage_roles` in [access]; None leaves those that it gave before.
     `allowed` True means that the authenticator itself vouches for admission (a local account exists because somebody with
     the right to invite made it). `display_name` and `email` authorise nobody.
     """
@@ -24,6 +25,7 @@ class Claims:
     admin: bool | None = None
     allowed: bool = False
     groups: frozenset[str] | None = None
+    roles: frozenset[str] | None = None
     user_info: Mapping[str, Any] | None = None
     auth_state: Mapping[str, Any] | None = None
 

@@ -1,8 +1,8 @@
 """Turns credentials, or the way back from a redirect, into claims. The hub decides what the claims may do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from perijove.domain.claims import Claims
 
@@ -79,6 +79,28 @@ class Authenticator(Protocol):
         """The claims as they are today, or None when the account is gone. Raises AuthenticatorUnavailableError if it cannot
         tell (nobody is signed out for that). Return `claims` if there is nothing to ask.
 
-        `claims` are made from what the hub has recorded: `groups`, `admin` and `allowed` are not, so set them again where the
+        `claims` are made from what the hub has recorded: `groups`, `roles`, `admin` and `allowed` are not, so set them again where the
         sign-in sets them. The rules are applied again to what is returned."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedRole:
+    """A role that the authenticator keeps. `users` and `groups` are all who hold it, and are made if they do not exist; None leaves
+    those who do: people get it by `roles` of their claims."""
+
+    name: str
+    description: str = ""
+    scopes: tuple[str, ...] = ()
+    users: frozenset[str] | None = None
+    groups: frozenset[str] | None = None
+
+
+@runtime_checkable
+class KeepsRoles(Protocol):
+    """What an authenticator may be besides."""
+
+    async def managed_roles(self) -> Sequence[ManagedRole]:
+        """All roles that it keeps. Asked at each start of the hub if `manage_roles` in [access] is set. Raises
+        AuthenticatorUnavailableError if it cannot tell: those of the last time then count."""
         ...

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Table, Text, delete, select
+from sqlalchemy import Table, Text, delete, literal_column, select, update
 
 from perijove.adapters.store_sql.link import Link
 from perijove.adapters.store_sql.rows import strings, to_json
@@ -12,6 +12,7 @@ from perijove.adapters.store_sql.schema import GROUP_ROLES, GROUPS, ROLES, SERVI
 from perijove.adapters.store_sql.statement import Statement, equals
 from perijove.domain.change import Topic
 from perijove.domain.errors import NotFoundError
+from perijove.domain.server import UserId
 from perijove.domain.user import User
 from perijove.ports.store.access import StoredRole
 
@@ -39,6 +40,9 @@ _CONTENT = ("description", "scopes", "managed")
 _PUT = Statement(lambda speech: speech.upsert(ROLES, "name", *_CONTENT, keys=("name",), update=_CONTENT))
 _MANAGE = Statement(lambda speech: speech.insert_missing(USER_ROLES, "user_id", "role", "managed", keys=("user_id", "role")))
 _MANAGED = Statement(select(USER_ROLES.c.role).where(equals(USER_ROLES.c.user_id, "key"), USER_ROLES.c.managed).order_by(USER_ROLES.c.role))
+_BY_HAND = Statement(
+    update(USER_ROLES).where(equals(USER_ROLES.c.user_id, "key"), equals(USER_ROLES.c.role, "held")).values(managed=literal_column("false"))
+)
 _UNMANAGE = Statement(delete(USER_ROLES).where(equals(USER_ROLES.c.user_id, "key"), equals(USER_ROLES.c.role, "held"), USER_ROLES.c.managed))
 _MANAGED_HOLDERS = Statement(
     select(USERS.c.id, USERS.c.name).where(equals(USER_ROLES.c.role, "key"), USER_ROLES.c.managed, USER_ROLES.c.user_id == USERS.c.id)
@@ -82,6 +86,8 @@ class SqlRoles:
             raise NotFoundError(f"There is no {kind} {name!r}.")
         if self._link.returned(about.assign, **{f"{kind}_id": owner[0], "role": role}):
             self._link.announce(about.topic, name, at=now)
+        elif kind == "user":
+            self._link.run(_BY_HAND, key=owner[0], held=role)
 
     def revoke(self, role: str, kind: str, name: str, *, now: datetime) -> None:
         about = _kind(kind)
@@ -89,7 +95,7 @@ class SqlRoles:
             self._link.announce(about.topic, name, at=now)
 
     def set_managed(self, user: User, roles: frozenset[str], *, now: datetime) -> bool:
-        had = frozenset(row[0] for row in self._link.rows(_MANAGED, key=user.id))
+        had = self.managed_of(user.id)
         changed = 0
         for role in sorted(roles - had - set(user.roles)):
             changed += self._link.run(_MANAGE, user_id=user.id, role=role, managed=True)
@@ -98,6 +104,12 @@ class SqlRoles:
         if changed:
             self._link.announce(Topic.USER, user.name, at=now)
         return bool(changed)
+
+    def managed_of(self, user_id: UserId) -> frozenset[str]:
+        return frozenset(row[0] for row in self._link.rows(_MANAGED, key=user_id))
+
+    def managed_holders(self, role: str) -> list[str]:
+        return [row[1] for row in self._link.rows(_MANAGED_HOLDERS, key=role)]
 
     def forget_managed(self, role: str, *, but: Collection[str] = (), now: datetime) -> None:
         for user_id, name in self._link.rows(_MANAGED_HOLDERS, key=role):

@@ -129,7 +129,8 @@ class Roles(Protocol):
     def delete(self, name: str, *, now: datetime) -> None: ...
 
     def assign(self, role: str, kind: str, name: str, *, now: datetime) -> None:
-        """To kind "user", "group" or "service". Raises NotFoundError if either is unknown; no-op if it has it."""
+        """To kind "user", "group" or "service". Raises NotFoundError if either is unknown; no-op if it has it. A user's that the
+        authenticator gave stays from here on, whatever that says."""
         ...
 
     def revoke(self, role: str, kind: str, name: str, *, now: datetime) -> None: ...
@@ -137,6 +138,14 @@ class Roles(Protocol):
     def set_managed(self, user: User, roles: frozenset[str], *, now: datetime) -> bool:
         """Make those that the authenticator gave the user exactly these; what was assigned otherwise stays. All must exist. True if
         anything changed."""
+        ...
+
+    def managed_of(self, user_id: UserId) -> frozenset[str]:
+        """The roles that the authenticator gave a person."""
+        ...
+
+    def managed_holders(self, role: str) -> list[str]:
+        """The people to whom the authenticator gave it."""
         ...
 
     def forget_managed(self, role: str, *, but: Collection[str] = (), now: datetime) -> None:
