@@ -2,9 +2,10 @@
 
 import itertools
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from perijove.adapters.store_sql import SqlStore
 from perijove.adapters.store_sql.people_page import page_of_people
 from perijove.adapters.store_sql.statement import Speech, Statement
 from perijove.domain.page import Page
-from perijove.domain.server import IDLE_PHASES, Phase
+from perijove.domain.server import IDLE_PHASES, Phase, Server
 from perijove.domain.user import User
 from perijove.ports.store.access import UserQuery, Visible
 from perijove.ports.store.store import Tx
@@ -119,6 +120,14 @@ def _is_text(query: UserQuery) -> bool:
     return "\0" not in query.search  # PostgreSQL has no text with it, and no name has it
 
 
+def _page(query: UserQuery) -> Callable[[Tx], Page[User]]:
+    return lambda tx: tx.users.page(query)
+
+
+def _servers(sought: str) -> Callable[[Tx], Page[Server]]:
+    return lambda tx: tx.servers.page(0, 200, search=sought)
+
+
 @pytest.fixture
 async def crowd(store: SqlStore, clock: FakeClock) -> SqlStore:
     await store.write(lambda tx: _fill(tx, clock.now()))
@@ -139,8 +148,7 @@ async def test_every_order_of_every_state_walks_through_all_of_them_once(crowd: 
         query, met = UserQuery(sort=sort, state=state, limit=limit), list[str]()
         offset: int | None = 0
         while offset is not None:
-            part = replace(query, offset=offset)
-            page: Page[User] = await crowd.read(lambda tx, part=part: tx.users.page(part))
+            page = await crowd.read(_page(replace(query, offset=offset)))
             met += [user.name for user in page.items]
             offset = page.next_offset
         assert met == _expected(query, clock.now())
@@ -148,7 +156,7 @@ async def test_every_order_of_every_state_walks_through_all_of_them_once(crowd: 
 
 async def test_pages_of_servers_find_people_by_any_part_of_their_name(crowd: SqlStore) -> None:
     for sought in filter(None, _SOUGHT):
-        page = await crowd.read(lambda tx, sought=sought: tx.servers.page(0, 200, search=sought))
+        page = await crowd.read(_servers(sought))
         folded = unicodedata.normalize("NFC", sought).lower()
         servers = [(name, f"s{place}" if place else "") for number, name in enumerate(NAMES) for place, _ in enumerate(_phases(number))]
         wanted = sorted((name, server) for name, server in servers if folded in name or folded in server)
@@ -187,10 +195,17 @@ class _Recording:
         return [self._link.rows(_Explained(statement), **given) for statement, given in self.asked]
 
 
-def _recorded(tx: Any, query: UserQuery) -> _Recording:
-    link = _Recording(tx.users._link)
-    page_of_people(link, query)  # type: ignore[arg-type] # it asks for rows and values only
-    return link
+def _recorded(query: UserQuery) -> Callable[[Tx], _Recording]:
+    def ask(tx: Any) -> _Recording:
+        link: Any = _Recording(tx.users._link)
+        page_of_people(link, query)
+        return cast(_Recording, link)
+
+    return ask
+
+
+def _plans(query: UserQuery) -> Callable[[Tx], list[Any]]:
+    return lambda tx: _recorded(query)(tx).plans()
 
 
 @pytest.fixture
@@ -223,17 +238,17 @@ _IN_ORDER = (
 
 async def test_lists_are_read_in_the_order_of_an_index(many: SqlStore, url: str) -> None:
     for query in _IN_ORDER:
-        link = await many.read(lambda tx, query=query: _recorded(tx, query))
-        plan = (await many.read(lambda tx, query=query: _recorded(tx, query).plans()))[0]
+        link = await many.read(_recorded(query))
+        plan = (await many.read(_plans(query)))[0]
         assert len(link.asked) == 2
         if url.startswith("sqlite"):
-            below = _below(plan, "CO-ROUTINE part")
-            assert not [step for step in below if "TEMP B-TREE" in step], (query, plan)
-            assert [step for step in below if _in_order(step)], (query, plan)
+            steps = _below(plan, "CO-ROUTINE part")
+            assert not [step for step in steps if "TEMP B-TREE" in step], (query, plan)
+            assert [step for step in steps if _in_order(step)], (query, plan)
         else:
-            below = _below_limit(plan[0][0][0]["Plan"])
-            assert not [node for node in below if "Sort" in node["Node Type"]], (query, below)
-            assert [node for node in below if node["Node Type"].startswith("Index")], (query, below)
+            nodes = _below_limit(plan[0][0][0]["Plan"])
+            assert not [node for node in nodes if "Sort" in node["Node Type"]], (query, nodes)
+            assert [node for node in nodes if node["Node Type"].startswith("Index")], (query, nodes)
 
 
 def _in_order(step: str) -> bool:
@@ -259,7 +274,7 @@ def _below_limit(node: dict[str, Any], *, inside: bool = False) -> list[dict[str
 
 @pytest.mark.parametrize("state", ["active", "ready"])
 async def test_people_at_work_are_counted_from_the_index_of_running_servers_alone(many: SqlStore, url: str, state: str) -> None:
-    plan = str((await many.read(lambda tx: _recorded(tx, UserQuery(state=state)).plans()))[1])
+    plan = str((await many.read(_plans(UserQuery(state=state))))[1])
     assert "ix_servers_busy" in plan
     assert "users" not in plan.replace("users_", "")
     if url.startswith("sqlite"):
@@ -272,7 +287,5 @@ async def test_a_page_takes_as_many_statements_whatever_its_size(many: SqlStore)
         UserQuery(state="inactive", sort="-last_activity", search="1"),
         UserQuery(visible=Visible(all=False, groups=frozenset({"all"}))),
     ):
-        counts = {
-            len((await many.read(lambda tx, query=query, limit=limit: _recorded(tx, replace(query, limit=limit)))).asked) for limit in (1, 20, 500)
-        }
+        counts = {len((await many.read(_recorded(replace(query, limit=limit)))).asked) for limit in (1, 20, 500)}
         assert counts == {2}
