@@ -10,6 +10,7 @@ from perijove.web.call import Call, json_response
 from perijove.web.origin import navigation
 from perijove.web.redirect import counted
 from perijove.web.router import Access
+from perijove.web.visitor import PROXIED
 from perijove.web.wants import Wants
 from perijove.wire.hosts import below, plain_host
 
@@ -39,7 +40,8 @@ def astray(call: Call, access: Access | None, *, inside: bool) -> Response | Non
     if host == addresses.domain and not dotted:  # with a dot it is another site for a browser, which sends no cookies there
         return None
     opens = call.request.method in {"GET", "HEAD"} and navigation(call.request.headers)
-    if below(host, addresses.domain) or host == addresses.domain:
+    # Only by a proxy do people come. Who asks us directly (servers, other proxies) may have a name for us that is like a person's.
+    if PROXIED in call.request.scope and (below(host, addresses.domain) or host == addresses.domain):
         at_server = not inside and call.path.startswith(f"{addresses.base_url}user/")
         if at_server and (not opens or Wants.of(call.request) is Wants.JSON):
             # JupyterLab, whose server has gone: it cannot follow us to another host, but knows this status.

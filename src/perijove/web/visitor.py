@@ -10,6 +10,8 @@ from starlette.types import Scope
 
 from perijove.wire.proxymark import HEADER
 
+PROXIED = "perijove.proxied"
+"""In a scope: it came by a proxy of ours."""
 _NAME = HEADER.lower().encode()
 
 
@@ -22,6 +24,7 @@ def believe_proxies(scope: Scope, mark: bytes) -> None:
     scope["headers"] = [header for header in headers if header[0] != _NAME]
     if len(marks) > 1 or not mark or not hmac.compare_digest(marks[0], mark):
         return
+    scope[PROXIED] = True
     for name, value in headers:
         if name == b"x-real-ip":
             scope["client"] = (value.decode("latin-1"), 0)

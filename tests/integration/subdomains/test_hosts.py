@@ -116,6 +116,13 @@ def test_a_token_opens_the_api_at_the_hubs_host_and_at_its_own_address_only(runn
     assert ada.http.get("http://ada.perijove.test/hub/api/users/ada", headers=BEARER, follow_redirects=False).status_code == 302
 
 
+def test_servers_may_know_the_hub_by_a_name_that_is_like_a_persons(running: Running, ada: Roamer) -> None:
+    internal = {**BEARER, "host": "hub.perijove.test:8081"}
+    assert httpx.get(f"{running.hub_url}/hub/api/users/ada", headers=internal, timeout=60).json()["name"] == "ada"
+    assert httpx.get(f"{running.hub_url}/hub/login", headers={**internal, "accept": "text/html"}, timeout=60).status_code == 421
+    assert ada.http.get("http://hub.perijove.test/hub/api/users/ada", headers=BEARER, follow_redirects=False).status_code == 302
+
+
 def test_jupyterlab_whose_server_has_gone_is_told_so_where_it_is(ada: Roamer) -> None:
     for method in ("GET", "POST"):
         sent = {"accept": "application/json", "sec-fetch-mode": "cors"}
