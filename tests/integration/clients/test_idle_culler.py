@@ -108,20 +108,15 @@ def test_idle_people_are_removed_with_their_servers_where_that_is_asked(ours: Si
     assert_without_errors(running.output)
 
 
-def test_a_named_server_is_removed_where_that_is_asked(ours: Site, people: None, clients_env: Path, tmp_path: Path) -> None:
+def test_old_servers_are_stopped_though_they_are_busy_and_named_ones_removed(ours: Site, people: None, clients_env: Path, tmp_path: Path) -> None:
     def kept() -> dict[str, object]:
         servers: dict[str, object] = ours.api.get("/users/zoe?include_stopped_servers").json()["servers"]
         return servers
 
     assert "lab" in kept()
-    with culler(ours, clients_env, tmp_path, "--remove-named-servers") as running:
-        until(lambda: "lab" not in kept(), what=f"the removal:\n{running.output}")
-    assert_without_errors(running.output)
-
-
-def test_an_old_server_is_stopped_though_it_is_busy(ours: Site, people: None, clients_env: Path, tmp_path: Path) -> None:
-    with culler(ours, clients_env, tmp_path, "--max-age=1") as running:
-        until(lambda: not ours.server("fay"), what=f"the end of fay's server:\n{running.output}")
+    with culler(ours, clients_env, tmp_path, "--max-age=1", "--remove-named-servers") as running:
+        until(lambda: not ours.server("fay"), what="the end of fay's server")
+        until(lambda: "lab" not in kept(), what="the removal of the named server")
     assert_without_errors(running.output)
 
 

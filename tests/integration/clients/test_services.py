@@ -97,13 +97,13 @@ def listens(site: Site, name: str) -> bool:
     return httpx.get(f"{site.url}/services/{name}/nothing-here").status_code == 404
 
 
-@pytest.fixture(scope="module", params=["external", "managed", "older"])
+@pytest.fixture(scope="module", params=["external", "managed"])
 def ours(request: pytest.FixtureRequest, clients_env: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Services of today's JupyterHub; "older": pages made with that of years ago."""
+    """Services of today's JupyterHub that the hub runs; and beside the hub, pages made with JupyterHub's libraries of years ago."""
     envs = dict.fromkeys(("notes", "quiet", "figures"), clients_env)
-    if request.param == "older":
+    if request.param == "external":
         envs |= {"notes": request.getfixturevalue("jupyterhub_5_env"), "quiet": request.getfixturevalue("jupyterhub_4_env")}
-    with services(envs, tmp_path_factory.mktemp("services"), managed=request.param != "external") as found:
+    with services(envs, tmp_path_factory.mktemp("services"), managed=request.param == "managed") as found:
         yield found
 
 
