@@ -15,6 +15,8 @@ ServerName = NewType("ServerName", str)
 DEFAULT_SERVER: Final = ServerName("")
 MAX_USER_NAME: Final = 255
 _SERVER_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]|[a-z]")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~@-]+").fullmatch
+"""Quoted, it is the same: known at a fifth of the price, and a list of people has three such names each."""
 
 
 class BadNameError(ValueError):
@@ -51,11 +53,11 @@ def parse_server_name(text: str) -> ServerName:
 
 
 def user_segment(name: str) -> str:
-    """The user name as one URL path segment, quoted as JupyterHub does ("@" and "~" stay)."""
-    return quote(name, safe="@~")
+    """The name of a user or a server as one URL path segment, quoted as JupyterHub does ("@" and "~" stay)."""
+    return name if _PLAIN(name) else quote(name, safe="@~")
 
 
 def server_prefix(base_url: str, user: str, server: str) -> str:
     """The path below which a server is reached, e.g. "/user/alice/" or "/user/alice/lab/"."""
-    tail = f"{quote(server, safe='@~')}/" if server else ""
+    tail = f"{user_segment(server)}/" if server else ""
     return f"{base_url}user/{user_segment(user)}/{tail}"

@@ -1,10 +1,12 @@
 """Names are parsed once, at the edge."""
 
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perijove.wire.names import BadNameError, parse_server_name, parse_user_name, server_prefix
+from perijove.wire.names import BadNameError, parse_server_name, parse_user_name, server_prefix, user_segment
 
 
 @pytest.mark.parametrize(("text", "name"), [(" Ada ", "ada"), ("ada@example.org", "ada@example.org"), ("É", "é"), ("E\u0301", "é")])
@@ -41,3 +43,8 @@ def test_a_bad_server_name_is_refused(text: str) -> None:
 def test_prefixes_are_quoted_as_jupyterhub_does() -> None:
     assert server_prefix("/", "ada@x y", "") == "/user/ada@x%20y/"
     assert server_prefix("/base/", "ada", "lab") == "/base/user/ada/lab/"
+
+
+@given(st.text(st.sampled_from("aZ09_.~@-/ %ä\n+") | st.characters(exclude_categories=["Cs"])))
+def test_a_segment_is_the_quoted_name_also_where_there_is_nothing_to_quote(text: str) -> None:
+    assert user_segment(text) == quote(text, safe="@~")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from msgspec import UNSET
 
@@ -41,7 +40,7 @@ def person_groups(user: User) -> frozenset[str]:
 def server_model(server: Server, surface: Surface, fields: frozenset[str]) -> ServerModel:
     """One server; `state` only with admin:server_state."""
     addresses = surface.hub.addresses
-    user, name = user_segment(server.user_name), quote(server.name, safe="@~")
+    user, name = user_segment(server.user_name), user_segment(server.name)
     progress = f"{surface.prefix}api/users/{user}/server{f's/{name}' if server.name else ''}/progress"
     return ServerModel(
         name=server.name,
