@@ -422,12 +422,17 @@ GROUPS = (
 
 SERVICES = (
     Difference(
-        where="GET /user of a service without a url",
+        where="GET /user of a service without a url, and GET /authorizations/token of its token",
         theirs="`url`, `info` and `display` are null",
         mine="as in GET /services: empty, empty, true",
         why="A field has the same type wherever it is.",
         at="body.*: None -> ",
-        asks=("test: GET /user", "test: GET /user (origin: *)", "with a header: GET /user (authorization: *)"),
+        asks=(
+            "test: GET /user",
+            "test: GET /user (origin: *)",
+            "*: GET /authorizations/token/{token of weak}",
+            "with a header: GET /user (authorization: *)",
+        ),
     ),
     Difference(
         where="POST /services/NAME with a scope that does not exist, or a token of less than 8 characters",

@@ -14,6 +14,8 @@ RESOURCES = (
     "/users/ann/servers/lab", "/users/ann/servers/nothing", "/users/bob/server", "/users/nobody/server", "/users/ann/servers/lab/progress",
     "/users/ann/server/progress", "/users/nobody/server/progress", "/groups", "/groups/team", "/groups/empty", "/groups/nobody", "/services", "/services/weak",
     "/services/test", "/services/nobody", "/proxy",
+    "/authorizations/token/{token of ann}", "/authorizations/token/{token of weak}", "/authorizations/token/{token of names}", "/authorizations/token/nothing",
+    "/authorizations/token/{token of expired}", "/authorizations/cookie/jupyterhub-hub-login/nothing", "/authorizations/cookie/other/nothing",
 )  # fmt: skip
 
 
@@ -44,6 +46,9 @@ def everybody_tries_to_change() -> Iterator[Step]:
         ("PUT", "/groups/nobody/properties"),
         ("PATCH", "/proxy"),
         ("POST", "/shutdown"),
+        ("POST", "/authorizations/token"),
+        ("POST", "/users/bob/admin-access"),
+        ("POST", "/users/nobody/admin-access"),
     ):
         for who in PEOPLE:
             if path == "/shutdown":

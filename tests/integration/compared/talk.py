@@ -1,6 +1,7 @@
 """Asking a hub as different people, so that the same questions can be put to two hubs."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.running.perijove import until
 
 NOBODY = ""
 API = "/hub/api"
+_TOKEN_OF = re.compile(r"\{token of ([^}]+)\}")
 EMPTY: Mapping[str, str] = {}
 TEAM = {"list:users!group=team", "read:users:name!group=team"}
 TOKENS: dict[str, tuple[str, list[str]]] = {
@@ -80,10 +82,11 @@ def quietly(method: str, path: str, body: Any = ...) -> Callable[["Talk"], None]
 
 
 class Talk:
-    """One hub, and the people who ask it."""
+    """One hub, and the people who ask it. Its servers look for files in `folder`."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.folder = url, folder
+        folder.mkdir()
         self.http = httpx.Client(base_url=url, timeout=30)
         self.tokens = {**SERVICES, "wrong": "not-a-token-" + "9" * 30}
         self.kept: dict[str, str] = {}
@@ -140,6 +143,7 @@ class Talk:
         path = ask.path
         for name, value in self.kept.items():
             path = path.replace(f"{{{name}}}", value)
+        path = _TOKEN_OF.sub(lambda found: self.tokens[found[1]], path)
         headers = {key: value.replace("{xsrf}", self._xsrf(ask.who)).replace("{url}", self.url) for key, value in ask.headers.items()}
         body = self._placed(ask.json)
         if ask.release:

@@ -37,13 +37,13 @@ AREAS: tuple[Callable[[], Iterator[Step]], ...] = (
 
 @pytest.fixture(scope="module")
 def hubs(jupyterhub_6_env: Path, at_once: ThreadPoolExecutor) -> Iterator[tuple[Talk, Talk]]:
-    """JupyterHub's, and ours; both may look for files in the same folder."""
+    """JupyterHub's, and ours."""
     with (
         TemporaryDirectory(prefix="both-") as folder,
         jupyterhub(jupyterhub_6_env, THEIRS) as url,
         perijove(ours(), command="hub") as running,
-        closing(Talk(url, Path(folder))) as theirs,
-        closing(Talk(running.hub_url, Path(folder))) as mine,
+        closing(Talk(url, Path(folder, "theirs"))) as theirs,
+        closing(Talk(running.hub_url, Path(folder, "ours"))) as mine,
     ):
         theirs.prepare()
         mine.prepare()
