@@ -17,7 +17,8 @@ from msgspec.structs import FieldInfo, fields
 from prometheus_client.metrics import MetricWrapperBase
 
 from perijove.cli import main as command
-from perijove.config.settings import Secret, Settings
+from perijove.config.section import Secret
+from perijove.config.settings import Settings
 from perijove.domain import errors
 from perijove.domain.audit import ACTIONS
 from perijove.domain.lifecycle import ACTIVITY, TABLE, Event
@@ -26,6 +27,7 @@ from perijove.plugins import AUTHENTICATORS, SPAWNERS
 from perijove.proxy.chp.options import parser
 from perijove.proxy.exposition import METRICS as PROXY_METRICS
 from perijove.proxy.exposition import PREFIX
+from perijove.telemetry.event_schemas import AUDIT, EVENTS, STAMPS
 from perijove.telemetry.metrics import Metrics
 from perijove.web.api.routes import ROUTES as API
 from perijove.web.oauth.routes import ROUTES as OAUTH
@@ -310,6 +312,26 @@ def audit_page() -> Iterator[str]:
         yield f"| `{action}` | {cell(meaning)} |"
 
 
+def events_page() -> Iterator[str]:
+    """What the event log holds."""
+    yield "# Event log\n"
+    yield "One JSON object a line, in the form of jupyter_events: where it is written, and what of it, says [`[events]`](settings.md).\n"
+    yield "Every line begins with:\n"
+    yield "| field | |"
+    yield "| --- | --- |"
+    for name, said in STAMPS.items():
+        yield f"| `{name}` | {cell(said)} |"
+    for schema in EVENTS:
+        yield f"\n## {schema.title}\n"
+        yield f"`{schema.id}`, version {schema.version}. {schema.description}\n"
+        yield "| field | kind | |"
+        yield "| --- | --- | --- |"
+        for name, form in schema.properties.items():
+            kind = form.get("type") or ("action of the [audit log](audit.md)" if schema is AUDIT else " or ".join(f"`{one}`" for one in form["enum"]))
+            yield f"| `{name}` | {kind} | {cell(form['description'])} |"
+    yield "\nJupyterHub's `__timestamp__` ends in `+00:00Z`, which is no valid time; ours ends in `Z`. Its lines may have a `taskName`, which says nothing."
+
+
 def cell(text: str) -> str:
     """Text that fits in a cell of a table."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
@@ -351,6 +373,7 @@ def jupyterhub_differences_page() -> Iterator[str]:
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "metrics": metrics_page,
     "audit": audit_page,
+    "events": events_page,
     "settings": settings_page,
     "spawners": plugins_page("Spawners", SPAWNERS),
     "authenticators": plugins_page("Authenticators", AUTHENTICATORS),

@@ -27,7 +27,8 @@ from perijove.config.listen import Listen, parse_listen
 from perijove.config.load import Loaded, load
 from perijove.config.problems import Problems
 from perijove.config.rights import catalog_of, check_rights, doubts
-from perijove.config.settings import Secret, Settings
+from perijove.config.section import Secret
+from perijove.config.settings import Settings
 from perijove.control.context import Hub
 from perijove.control.declare import declare
 from perijove.control.explaining import Explanation, explain_access
@@ -47,6 +48,7 @@ from perijove.domain.options import Profile
 from perijove.plugins import authenticator_plugin, check_plugins, spawner_plugin
 from perijove.ports.plugin import PluginContext
 from perijove.ports.store.store import Store
+from perijove.telemetry.event_log import event_logs
 from perijove.telemetry.journal import Journal
 from perijove.telemetry.logs import set_up_logs
 from perijove.telemetry.metrics import Metrics
@@ -147,6 +149,9 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True, 
     """A hub with all its ports open, not yet working. `patience_s`: how long its database is waited for. Raises SettingsError,
     DatabaseUnavailableError."""
     settings, clock, keys = loaded.settings, SystemClock(), keys_of(loaded)
+    asked = settings.events
+    path = loaded.folder / asked.file if asked.file else None
+    logs = event_logs(path, stdout=asked.stdout, server_actions=asked.server_actions, audit=asked.audit)
     listen = parse_listen(settings.hub.listen)
     runtime = runtime_dir(loaded)
     async with AsyncExitStack() as stack:
@@ -192,7 +197,7 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True, 
             authenticator=authenticator,
             prober=HttpProber(),
             watch=Watch(store, clock),
-            observers=(metrics, Journal()),
+            observers=(metrics, Journal(), *stack.enter_context(logs)),
             profiles=[
                 Profile(
                     name=entry.name,

@@ -11,7 +11,7 @@ from perijove.config.listen import parse_listen
 from perijove.config.load import Loaded
 from perijove.config.problems import Path as Place
 from perijove.config.problems import Problems
-from perijove.config.settings import Secret
+from perijove.config.section import Secret
 from perijove.domain.errors import SettingsError
 from perijove.proxy.certfiles import CertificateFiles, UnusableFilesError
 from perijove.proxy.certificates import Certificates, server_context

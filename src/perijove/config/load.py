@@ -10,7 +10,8 @@ from perijove.config.decode import decode_section
 from perijove.config.problems import Problems
 from perijove.config.rules import check_rules
 from perijove.config.secret import SecretMissingError, read_secret
-from perijove.config.settings import Secret, Settings
+from perijove.config.section import Secret
+from perijove.config.settings import Settings
 from perijove.domain.errors import SettingsError
 
 

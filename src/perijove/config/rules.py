@@ -10,8 +10,9 @@ from perijove.config.listen import parse_listen
 from perijove.config.problems import Path as Place
 from perijove.config.problems import Problems
 from perijove.config.secret import SecretMissingError, read_secret
+from perijove.config.section import Secret
 from perijove.config.servicerules import MIN_SERVICE_TOKEN, check_services
-from perijove.config.settings import ProxySection, Secret, Settings
+from perijove.config.settings import ProxySection, Settings
 from perijove.config.tlsrules import check_tls
 from perijove.wire.names import BadNameError, parse_user_name
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from perijove.config.settings import Secret
+from perijove.config.section import Secret
 
 
 class SecretMissingError(ValueError):

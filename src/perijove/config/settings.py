@@ -7,23 +7,12 @@ In [limits] 0 means "no limit". Durations are seconds as a number, or text such 
 import shlex
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from perijove.config.quantities import DURATION, SIZE, Duration, Size
+from perijove.config.section import Secret, Section
 
 Count = Annotated[int, Meta(ge=0)]
-
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of all sections: unknown keys are mistakes."""
-
-
-class Secret(Section, frozen=True):
-    """Where a secret comes from: exactly one of `env` (a variable's name), `file` (a path) or `value` (in the file itself: for tests)."""
-
-    env: str | None = None
-    file: str | None = None
-    value: str | None = None
 
 
 class HubSection(Section, frozen=True):
@@ -275,6 +264,19 @@ class LogSection(Section, frozen=True):
     """How long the audit log is kept in the database; 0: for ever."""
 
 
+class EventsSection(Section, frozen=True):
+    """The event log: JSON lines for other programs. Nothing is written unless file or stdout is set."""
+
+    file: str = ""
+    """Where it is appended to. It may be rotated in any way; no signal is needed."""
+    stdout: bool = False
+    """Write it to standard output, too."""
+    server_actions: bool = True
+    """Servers started and stopped, as JupyterHub writes them."""
+    audit: bool = True
+    """What the audit log records."""
+
+
 class MetricsSection(Section, frozen=True):
     authenticate: bool = True
     """Ask for a token with the scope read:metrics."""
@@ -379,6 +381,7 @@ class Settings(Section, frozen=True):
     limits: LimitsSection = field(default_factory=LimitsSection)
     cull: CullSection = field(default_factory=CullSection)
     log: LogSection = field(default_factory=LogSection)
+    events: EventsSection = field(default_factory=EventsSection)
     metrics: MetricsSection = field(default_factory=MetricsSection)
     services: tuple[ServiceEntry, ...] = ()
     roles: tuple[RoleEntry, ...] = ()

@@ -9,7 +9,8 @@ from typing import Final
 
 import structlog
 
-from perijove.config.settings import Secret, ServiceEntry
+from perijove.config.section import Secret
+from perijove.config.settings import ServiceEntry
 from perijove.control.context import Hub
 from perijove.control.either import unless
 from perijove.control.service_health import SERVER_ERROR, ask_once, tell

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from perijove.config.load import Loaded, parse
-from perijove.config.settings import Secret
+from perijove.config.section import Secret
 from perijove.domain.errors import SettingsError
 
 

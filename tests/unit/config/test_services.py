@@ -2,7 +2,7 @@
 
 import pytest
 
-from perijove.config.settings import Secret
+from perijove.config.section import Secret
 from tests.unit.config.test_load import mistakes, read
 
 _ENTRY = '[[services]]\nname = "dash"\n'

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 
 from perijove.config.secret import SecretMissingError, read_secret
-from perijove.config.settings import Secret
+from perijove.config.section import Secret
 from perijove.domain.claims import Claims
 from perijove.domain.errors import SettingsError
 from perijove.ports.authenticator import Credentials, Form, FormField, SignInRequest

@@ -9,7 +9,7 @@ import pytest
 from perijove.adapters.authenticators.dummy import Dummy, DummyConfig
 from perijove.adapters.keys import Keys
 from perijove.adapters.system_clock import SystemClock
-from perijove.config.settings import Secret
+from perijove.config.section import Secret
 from perijove.domain.errors import SettingsError
 from perijove.ports.authenticator import Credentials, Form, SignInRequest
 from perijove.ports.plugin import PluginContext
