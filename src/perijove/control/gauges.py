@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from perijove.control.context import Hub
+from perijove.control.trouble import complain
 from perijove.domain.server import Phase
 from perijove.ports.store.store import Tx
 
@@ -25,6 +26,9 @@ async def watch_gauges(hub: Hub, gauges: Gauges) -> None:
         def query(tx: Tx) -> tuple[dict[Phase, int], int, dict[str, int]]:
             return tx.servers.counts(), tx.users.count(), {name: tx.users.count_active_since(now - age) for name, age in PERIODS.items()}  # noqa: B023 - run before the loop goes on
 
-        counts, users, active = await hub.store.read(query)
-        gauges.census(running=counts.get(Phase.READY, 0), queued=counts.get(Phase.QUEUED, 0), users=users, active=active)
+        try:
+            counts, users, active = await hub.store.read(query)
+            gauges.census(running=counts.get(Phase.READY, 0), queued=counts.get(Phase.QUEUED, 0), users=users, active=active)
+        except Exception as error:  # noqa: BLE001 - the database may be away for a while
+            complain("cannot count servers and people", error)
         await hub.clock.sleep(EVERY_S)

@@ -6,7 +6,7 @@ import logging
 import secrets
 import socket
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from perijove.proxy.accesslog import AccessLog
 from perijove.proxy.crowding import Crowding
@@ -46,6 +46,10 @@ class Explainer(Protocol):
         """Take over; the client is told with `finished`. False: the usual page is to be sent."""
 
 
+HUB_PATIENCE_S: Final = 5.0
+"""How long a page waits for a hub that answered a moment ago: it may just be starting again, as after an upgrade."""
+
+
 class Door:
     """Settings, table, pool and counts of one worker, and who is inside."""
 
@@ -82,6 +86,7 @@ class Door:
         self.connections: set[Visitor] = set()
         self.tunnels: set[Tunnel] = set()
         self.hubs: tuple[Origin, ...] = tuple(upstreams.origin(text) for text in settings.hubs)
+        self.hub_patience_s = HUB_PATIENCE_S if settings.follow else 0.0
         self.unwell: set[Origin] = set()
         """Hubs that should be asked last (hubwatch.py)."""
         self._turn = 0

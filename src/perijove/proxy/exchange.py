@@ -88,7 +88,7 @@ class Exchange:
         if up is not None:
             self._send(up)
         else:
-            self._connecting = door.upstreams.connect(self, request.origins)
+            self._connecting = door.upstreams.connect(self, request.origins, door.hub_patience_s if request.entry is None else 0.0)
 
     def _send(self, up: UpstreamConnection) -> None:
         self.up = up
@@ -284,7 +284,8 @@ class Exchange:
                 # Nobody has answered yet, and asking twice does what asking once does: a kept connection had just been closed.
                 self._repeated = True
                 door.stats.upstream_retries += 1
-                self._connecting = door.upstreams.connect(self, self.request.origins)
+                patience_s = door.hub_patience_s if self.request.entry is None else 0.0
+                self._connecting = door.upstreams.connect(self, self.request.origins, patience_s)
                 return
             _log.warning("%s closed the connection without an answer", self.request.origins[0].text)
             self.fail(NO_ANSWER if self.request.entry is not None else HUB_FAILED)

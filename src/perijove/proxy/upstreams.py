@@ -1,6 +1,7 @@
 """Connections to servers and hubs: made, kept for the next request, and dropped."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import ssl
@@ -15,6 +16,8 @@ from perijove.wire.target import Target, parse_target
 
 _log = logging.getLogger("perijove.proxy.upstreams")
 _DOWN_S = 0.5
+_RECENT_S = 10.0
+_AGAIN_S = 0.1
 """How long an address that refused is not tried again where waiting or another address is as good."""
 OUR_LIMITS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM})
 """Connecting failed for want of something on this machine: nothing is known of the server."""
@@ -23,7 +26,7 @@ OUR_LIMITS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, 
 class Origin:
     """One address of a server, with the connections kept open to it. Requests, routes and the hub list share them."""
 
-    __slots__ = ("authority", "down_until", "idle", "prefix", "target", "text", "users")
+    __slots__ = ("authority", "down_until", "idle", "prefix", "target", "text", "up_at", "users")
 
     def __init__(self, text: str) -> None:
         """Raises BadTargetError."""
@@ -34,6 +37,8 @@ class Origin:
         self.idle: list[UpstreamConnection] = []
         self.users = 0
         self.down_until = 0.0
+        self.up_at = -1e9
+        """When an answer from there was complete, on the coarse clock."""
 
 
 class Waiting(Protocol):
@@ -151,12 +156,13 @@ class Upstreams:
             connection.drop()
             return
         connection.used = True
-        connection.since = self._clock.now
+        connection.since = origin.up_at = self._clock.now
         origin.idle.append(connection)
 
-    def connect(self, exchange: Waiting, origins: Sequence[Origin]) -> asyncio.Task[None]:
-        """Open a connection to the first of `origins` that answers; `exchange` is told how it went."""
-        task = asyncio.create_task(self._connect(exchange, origins), name="connect")  # noqa: TID251 - the exchange cancels it, or aclose
+    def connect(self, exchange: Waiting, origins: Sequence[Origin], patience_s: float = 0.0) -> asyncio.Task[None]:
+        """Open a connection to the first of `origins` that answers; `exchange` is told how it went. `patience_s`: for how long one that
+        answered a moment ago is tried again, for it may just be starting anew."""
+        task = asyncio.create_task(self._connect(exchange, origins, patience_s), name="connect")  # noqa: TID251 - the exchange cancels it, or aclose
         self._connecting.add(task)
         task.add_done_callback(self._connected)
         return task
@@ -166,8 +172,18 @@ class Upstreams:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a request could not be sent on", exc_info=error)
 
-    async def _connect(self, exchange: Waiting, origins: Sequence[Origin]) -> None:
+    async def _connect(self, exchange: Waiting, origins: Sequence[Origin], patience_s: float) -> None:
         failure: Exception = OSError("there is no address to connect to")
+        if patience_s and any(origin.up_at > self._clock.now - _RECENT_S for origin in origins):
+            until = self._clock.now + patience_s
+            while self._clock.now < until:
+                for origin in origins:
+                    with contextlib.suppress(OSError, UnicodeError):
+                        async with asyncio.timeout(self._limits.connect_s):
+                            connection = await self._open_connection(origin)
+                        self._has_connected(exchange, connection)
+                        return
+                await asyncio.sleep(_AGAIN_S)
         for origin in origins:
             try:
                 async with asyncio.timeout(self._limits.connect_s):
@@ -178,11 +194,14 @@ class Upstreams:
                 if not (isinstance(error, OSError) and error.errno in OUR_LIMITS):
                     origin.down_until = self._clock.now + _DOWN_S
                 continue
-            origin.down_until = 0.0
-            self.stats.upstream_connects += 1
-            exchange.connected(connection)
+            self._has_connected(exchange, connection)
             return
         exchange.unreachable(failure)
+
+    def _has_connected(self, exchange: Waiting, connection: UpstreamConnection) -> None:
+        connection.origin.down_until = 0.0
+        self.stats.upstream_connects += 1
+        exchange.connected(connection)
 
     async def _open_connection(self, origin: Origin) -> UpstreamConnection:
         loop = asyncio.get_running_loop()

@@ -109,6 +109,19 @@ async def test_people_work_on_while_the_hub_is_dead(follower: Proxy, hub: FakeHu
     client.abort()
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_page_waits_for_a_hub_that_is_just_starting_again(follower: Proxy, hub: FakeHub, method: str) -> None:
+    await hub.acknowledged()
+    assert (await follower.get("/hub/home")).status == 200
+    await hub.kill()
+    client = await follower.client()
+    asked = asyncio.create_task(client.ask(f"{method} /hub/home HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".encode()))
+    await until(lambda: follower.worker.stats.upstream_failures or follower.worker.upstreams._connecting)
+    await hub.start()
+    assert (await asked).status == 200
+    client.abort()
+
+
 async def test_another_hub_stands_in(start_proxy: StartProxy, hub: FakeHub) -> None:
     other = FakeHub()
     await other.start()
