@@ -20,12 +20,12 @@ def local(command: Path) -> str:
     return f'[spawner]\nuse = "local"\ncommand = "{command}"\n{accounts()}'
 
 
-@pytest.fixture(scope="module", params=["perijove", "jupyterhub"])
+@pytest.fixture(scope="module", params=["user_env", "jupyterhub_4_env", "jupyterhub_5_env", "jupyterhub_6_env"])
 def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     """A place where ada's server runs."""
-    kind = request.param
-    environment: Path = request.getfixturevalue("user_env" if kind == "perijove" else "jupyterhub_6_env")
-    with place(local(environment / "bin" / f"{kind}-singleuser")) as found:
+    environment: Path = request.getfixturevalue(request.param)
+    program = "perijove-singleuser" if request.param == "user_env" else "jupyterhub-singleuser"
+    with place(local(environment / "bin" / program)) as found:
         start(found, "ada")
         yield found
 
