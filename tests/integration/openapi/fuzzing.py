@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -35,6 +36,8 @@ missing wants 401 where there are no credentials; JupyterHub, and so we, answer 
 What a run deletes is brought back at once (hooks.py), so that it is found again proves nothing.
 Strangers are sent from the authorization page to the sign-in page, whatever they asked for."""
 
+_LOCKED = re.compile(r"Authentication failed: (\d+) operation")
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -47,8 +50,15 @@ class Bound:
 
 @dataclass(frozen=True)
 class Outcome:
+    """`locked`: how many operations answered nothing but 401 and 403, and so were not really tried."""
+
     passed: bool
     output: str
+
+    @property
+    def locked(self) -> int:
+        found = _LOCKED.search(self.output)
+        return int(found[1]) if found else 0
 
 
 def own_document(world: World, folder: Path, bound: Bound, token: str = TOKEN) -> Outcome:
@@ -68,7 +78,7 @@ def reference_document(world: World, folder: Path, bound: Bound) -> Outcome:
     """JupyterHub's. It says too little of bad requests to hold anybody to it, and some of our paths take more methods than it has."""
     document = with_refusals(reference())
     left_out = ("negative_data_rejection", "unsupported_method", "allow_header_conformance")
-    return fuzz(world, document, folder, bound, credentials={"token": f'bearer = "{TOKEN}"'}, leave_out=left_out)
+    return fuzz(world, document, folder, bound, credentials=dict.fromkeys(("token", "oauth2"), f'bearer = "{TOKEN}"'), leave_out=left_out)
 
 
 def fuzz(

@@ -37,6 +37,15 @@ MENDED: dict[tuple[str, str], dict[str, Any]] = {
     ("/", "get"): {"security": []},
     # A browser's page: strangers are sent to sign in, and everybody is sent back to who asked.
     ("/oauth2/authorize", "get"): {"security": [], "responses": {"302": {"description": "to the sign-in page, or back to who asked"}}},
+    # A list in the document; an object by name in what JupyterHub answers.
+    ("/services", "get"): {
+        "responses": {
+            "200": {
+                "description": "by name",
+                "content": {"application/json": {"schema": {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Service"}}}},
+            }
+        }
+    },
     # RFC 6749 section 5.2, which JupyterHub follows too.
     ("/oauth2/token", "post"): {
         "security": [],
@@ -44,6 +53,14 @@ MENDED: dict[tuple[str, str], dict[str, Any]] = {
     },
 }
 """(path, method) -> what the reference leaves out, or says against what JupyterHub does."""
+
+NULLS = {
+    "User": ("server", "pending", "last_activity", "auth_state", "user_info"),
+    "Server": ("last_activity", "started", "pending"),
+    "Token": ("last_activity", "expires_at"),
+    "NewToken": ("last_activity", "expires_at"),
+}
+"""Fields that are null in JupyterHub's answers, too, which its schemas do not say."""
 
 
 def reference() -> dict[str, Any]:
@@ -74,6 +91,9 @@ def with_refusals(document: dict[str, Any]) -> dict[str, Any]:
             said = answers.setdefault(status, {"description": meaning})
             said.setdefault("content", {"application/json": {"schema": _PROBLEM}})
         operation.update(mended, responses=answers)
+    for name, fields in NULLS.items():
+        properties = whole["components"]["schemas"][name]["properties"]
+        properties.update({field: {"anyOf": [properties[field], {"type": "null"}]} for field in fields})
     return whole
 
 

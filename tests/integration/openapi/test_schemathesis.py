@@ -36,16 +36,19 @@ def postgresql_hub(postgresql_bin: Path) -> Iterator[World]:
 def test_the_hub_answers_as_its_own_document_says(hub: World, tmp_path: Path) -> None:
     outcome = own_document(hub, tmp_path, BOUND)
     assert outcome.passed, f"with seed {BOUND.seed}:\n{outcome.output}"
+    assert outcome.locked < 4, outcome.output
     assert "Traceback" not in hub.running.output
 
 
 def test_the_hub_answers_as_jupyterhub_s_document_says(hub: World, tmp_path: Path) -> None:
     outcome = reference_document(hub, tmp_path, BOUND)
     assert outcome.passed, f"with seed {BOUND.seed}:\n{outcome.output}"
+    assert outcome.locked < 4, outcome.output
     assert "Traceback" not in hub.running.output
 
 
 def test_so_it_does_on_postgresql(postgresql_hub: World, tmp_path: Path) -> None:
     outcome = own_document(postgresql_hub, tmp_path, BOUND)
     assert outcome.passed, f"with seed {BOUND.seed}:\n{outcome.output}"
+    assert outcome.locked < 4, outcome.output
     assert "Traceback" not in postgresql_hub.running.output
