@@ -78,7 +78,7 @@ def _sources(args: argparse.Namespace) -> list[Callable[[], AbstractAsyncContext
 
 async def _measure(hub: Hub, sizes: Sizes, connections: int) -> Result:
     """Raises BenchError, ConnectionError, TimeoutError."""
-    process = Process(hub.pid, os.sysconf("SC_CLK_TCK"))
+    process = Process(hub.pid)
     async with Client(hub.url, hub.token, connections) as client:
         answer = await client.one(client.request("GET", "/info"))
         if not any_of(200)(answer):

@@ -93,7 +93,7 @@ def _arguments() -> argparse.Namespace:
 async def _side(hub: Hub, crowd: Crowd) -> AsyncIterator[Side]:
     """Raises BenchError."""
     async with Client(hub.url, hub.token, _CONNECTIONS) as client, Client(hub.url.removesuffix("/api"), hub.token, 1) as prober:
-        side = Side(hub, crowd, client, prober, Process(hub.pid, os.sysconf("SC_CLK_TCK")))
+        side = Side(hub, crowd, client, prober, Process(hub.pid))
         if hub.name.startswith("jupyterhub"):
             yield side
         else:

@@ -19,6 +19,7 @@ from perijove.domain.page import Page
 from perijove.domain.server import IDLE_PHASES, Phase, Server
 from perijove.domain.user import User
 from perijove.ports.store.access import UserQuery, Visible
+from perijove.ports.store.servers import StoredRoute
 from perijove.ports.store.store import Tx
 from perijove.testing.clock import FakeClock
 from perijove.wire.names import DEFAULT_SERVER, parse_server_name, parse_user_name
@@ -289,3 +290,21 @@ async def test_a_page_takes_as_many_statements_whatever_its_size(many: SqlStore)
     ):
         counts = {len((await many.read(_recorded(replace(query, limit=limit)))).asked) for limit in (1, 20, 500)}
         assert counts == {2}
+
+
+async def test_the_route_table_is_read_in_parts_in_order(store: SqlStore, clock: FakeClock) -> None:
+    specs = [f"/user/{name}/" for name in ("zoe", "ann", "b%b", "bob", "a b")]
+
+    def write(tx: Tx) -> None:
+        for spec in specs:
+            tx.routes.set(StoredRoute(spec=spec, target="http://127.0.0.1:1", data={"user": spec}), clock.now())
+
+    await store.write(write)
+    parts = [await store.read(_routes(offset)) for offset in (0, 2, 4, 6)]
+    assert [route.spec for part in parts for route in part] == sorted(specs)
+    assert [len(part) for part in parts] == [2, 2, 1, 0]
+    assert parts[0][0].data == {"user": sorted(specs)[0]}
+
+
+def _routes(offset: int) -> Callable[[Tx], list[StoredRoute]]:
+    return lambda tx: tx.routes.part(offset, 2)

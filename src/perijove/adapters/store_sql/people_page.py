@@ -4,7 +4,7 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, Text, bindparam, exists, func, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, GenerativeSelect, Select, Text, bindparam, exists, func, literal_column, select, union
 
 from perijove.adapters.store_sql.link import Link
 from perijove.adapters.store_sql.people import select_people, user_of
@@ -56,10 +56,9 @@ def _statements(sort: str, falling: bool, searched: bool, state: str | None, all
     order = {"id": [USERS.c.id], "name": [USERS.c.name], "last_activity": [USERS.c.last_activity, USERS.c.id]}[sort]
     ordered = [column.desc() for column in order] if falling else order
 
-    def part(speech: Speech) -> Select[Any]:
-        if plain and sort == "id" and state in {"active", "ready"}:
-            busy = _busy(state).distinct()
-            return busy.order_by(SERVERS.c.user_id.desc() if falling else SERVERS.c.user_id)
+    def part(speech: Speech) -> GenerativeSelect:
+        if sort == "id" and not searched and (found := _numbered(speech, state, all_visible)) is not None:
+            return found.order_by(literal_column("1 DESC" if falling else "1"))
         terms = wanted(speech)
         if state is not None:
             at_work = exists(_busy(state).where(SERVERS.c.user_id == USERS.c.id).correlate(USERS))
@@ -85,6 +84,15 @@ def _statements(sort: str, falling: bool, searched: bool, state: str | None, all
         return select(everybody.scalar_subquery() - at_work.scalar_subquery()) if state == "inactive" else at_work
 
     return Statement(items), Statement(count)
+
+
+def _numbered(speech: Speech, state: str | None, all_visible: bool) -> GenerativeSelect | None:
+    """Ids of people, where an index has them in order without a look at each person; None where none has."""
+    if not all_visible:
+        return _visible(speech) if state is None else None
+    if state == "inactive":
+        return speech.without(select(USERS.c.id), _busy(state))
+    return None if state is None else _busy(state).distinct()
 
 
 def _busy(state: str) -> Select[Any]:

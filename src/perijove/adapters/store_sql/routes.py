@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from perijove.adapters.store_sql.link import Link, Row
 from perijove.adapters.store_sql.notices import last_revision
@@ -21,6 +21,7 @@ _GONE: Final[Mapping[str, Any]] = {"target": None}
 
 _FIND = Statement(_SELECT.where(equals(ROUTES.c.spec, "key")))
 _ALL = Statement(_SELECT.order_by(ROUTES.c.spec))
+_PART = Statement(_SELECT.order_by(ROUTES.c.spec).limit(bindparam("size")).offset(bindparam("skip")))
 _SET = Statement(lambda speech: speech.upsert(ROUTES, *_COLUMNS, keys=("spec",), update=_COLUMNS[1:]))
 _DELETE = Statement(delete(ROUTES).where(equals(ROUTES.c.spec, "key")).returning(ROUTES.c.spec))
 _DELETE_OF_SERVER = Statement(delete(ROUTES).where(equals(ROUTES.c.server_id, "key")).returning(ROUTES.c.spec))
@@ -55,6 +56,9 @@ class SqlRoutes:
 
     def all(self) -> tuple[int, list[StoredRoute]]:
         return last_revision(self._link), [_route(row) for row in self._link.rows(_ALL)]
+
+    def part(self, offset: int, limit: int) -> list[StoredRoute]:
+        return [_route(row) for row in self._link.rows(_PART, size=limit, skip=offset)]
 
     def find(self, spec: str) -> StoredRoute | None:
         row = self._link.row(_FIND, key=spec)

@@ -15,12 +15,15 @@ from sqlalchemy import (
     Dialect,
     Executable,
     FromClause,
+    GenerativeSelect,
     Select,
     Table,
     Text,
     bindparam,
     cast,
     column,
+    except_,
+    exists,
     func,
     literal_column,
     select,
@@ -68,6 +71,10 @@ class Speech(Protocol):
 
     def contains(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         """Whether the text has the parameter `name` (in lower case already) in it, whatever its case: in SQLite, that of ASCII letters."""
+        ...
+
+    def without(self, ids: Select[Any], others: Select[Any]) -> GenerativeSelect:
+        """The numbers of one column that are not in the other, to be sorted by `ORDER BY 1` and read in part: by what comes to the part soonest."""
         ...
 
     def holds(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
@@ -118,6 +125,9 @@ class SqliteSpeech:
     def contains(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return func.instr(func.lower(text), bindparam(name)) > 0
 
+    def without(self, ids: Select[Any], others: Select[Any]) -> GenerativeSelect:
+        return except_(ids, others)  # goes through both in their order, side by side
+
     def holds(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return func.instr(text, bindparam(name)) > 0
 
@@ -152,6 +162,10 @@ class PostgresSpeech:
 
     def contains(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return func.strpos(func.lower(text), cast(bindparam(name), Text)) > 0
+
+    def without(self, ids: Select[Any], others: Select[Any]) -> GenerativeSelect:
+        here, there = ids.subquery("here"), others.subquery("there")
+        return select(here.c[0]).where(~exists().where(there.c[0] == here.c[0]))  # of EXCEPT it would hash the whole
 
     def holds(self, text: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         return func.strpos(text, cast(bindparam(name), Text)) > 0

@@ -117,6 +117,10 @@ class Routes(Protocol):
         """The whole table and the revision it stands at."""
         ...
 
+    def part(self, offset: int, limit: int) -> list[StoredRoute]:
+        """Of the table sorted by spec."""
+        ...
+
     def find(self, spec: str) -> StoredRoute | None: ...
 
 

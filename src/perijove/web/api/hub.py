@@ -40,8 +40,7 @@ async def route_table(call: Call) -> Response:
     """Prefix -> where it leads, in the form of JupyterHub's proxies; sorted, one page of it."""
     call.require("proxy")
     part = window(call)
-    _, routes = await call.surface.hub.store.read(lambda tx: tx.routes.all())
-    shown = sorted(routes, key=lambda route: route.spec)[part.offset : part.offset + part.limit]
+    shown = await call.surface.hub.store.read(lambda tx: tx.routes.part(part.offset, part.limit))
     return json_response({route.spec: RouteModel(route.spec, route.target, dict(route.data)) for route in shown})
 
 
