@@ -183,7 +183,9 @@ LISTS = (
         mine="403",
         why="As with lists of users and of groups.",
         at="status 200 -> 403",
-        asks=tuple(f"{scope}:services!{limit}: GET /services" for scope in ("admin", "list") for limit in ("user*", "group=team", "server=ann/lab")),
+        asks=tuple(
+            f"{scope}:services!{limit}: GET /services" for scope in ("admin", "list") for limit in ("user=ann", "group=team", "server=ann/lab")
+        ),
     ),
     Difference(
         where="`last_activity` of tokens",

@@ -33,6 +33,8 @@ def tokens_with_one_scope() -> Iterator[Step]:
 def what_one_scope_shows() -> Iterator[Step]:
     for scope in STANDARD_SCOPES:
         for limit in LIMITS:
+            if limit == "!user" or (limit == "!service=weak" and "services" not in scope):
+                continue  # the first is what "!user=ada" would be, the second is empty
             for path in READ if limit else (*READ, *WHOLE):
                 yield Ask(who=f"{scope}{limit}", path=path)
 
