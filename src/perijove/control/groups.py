@@ -105,7 +105,7 @@ def _add_users(tx: Tx, hub: Hub, group: str, users: Sequence[str]) -> None:
 
 def _existing(tx: Tx, users: Sequence[str]) -> list[str]:
     """The names as recorded, which may be written otherwise than as people sign in ("Ada" for "ada"). Raises BadInputError."""
-    found = []
+    found: list[str] = []
     for user in users:
         try:
             name = parse_user_name(user)
