@@ -1,6 +1,7 @@
 """Hubs to measure, each in a folder of its own, ended with everything it started."""
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -51,9 +52,11 @@ BENCH = ("admin:users", "admin:servers", "list:users", "tokens", "read:hub")
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Outside of those the system gives to outgoing connections: a hub with thousands of servers takes minutes before it listens."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", 10_000 + secrets.randbelow(20_000)))
+            return int(probe.getsockname()[1])
 
 
 @contextmanager
