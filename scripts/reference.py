@@ -283,7 +283,8 @@ def commands_page() -> Iterator[str]:
 def metrics_page() -> Iterator[str]:
     """What a hub counts and times."""
     yield "# Metrics\n"
-    yield "At `/hub/metrics`, for Prometheus; `[metrics]` says who may read them, and their prefix.\n"
+    yield "At `/hub/metrics`, for Prometheus; `[metrics]` says who may read them, and their prefix. JupyterHub's dashboards can read them:"
+    yield "[use them](../howto/dashboards.md).\n"
     yield "| metric | kind | labels | meaning |"
     yield "| --- | --- | --- | --- |"
     for collector in vars(Metrics()).values():

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
@@ -51,6 +52,7 @@ from perijove.ports.store.store import Store
 from perijove.telemetry.event_log import event_logs
 from perijove.telemetry.journal import Journal
 from perijove.telemetry.logs import set_up_logs
+from perijove.telemetry.loop import watch_loop
 from perijove.telemetry.metrics import Metrics
 from perijove.web.answers import Answers
 from perijove.web.api.routes import ROUTES as API
@@ -60,11 +62,11 @@ from perijove.web.oauth.routes import ROUTES as OAUTH
 from perijove.web.openapi.routes import openapi_routes
 from perijove.web.pages.routes import ROUTES as PAGES
 from perijove.web.proxies import ROUTES as PROXIES
+from perijove.web.reports import ROUTES as REPORTS
 from perijove.web.server import serve
 from perijove.web.surface import Surface
 
 _log = structlog.get_logger("perijove")
-LOOP_TURN_S = 0.05
 _MAX_RUNTIME_PATH = 40
 """Sockets of servers lie below runtime_dir, and a unix socket's path has at most 107 bytes (unix(7))."""
 
@@ -197,6 +199,7 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True, 
             authenticator=authenticator,
             prober=HttpProber(),
             watch=Watch(store, clock),
+            timings=metrics,
             observers=(metrics, Journal(), *stack.enter_context(logs)),
             profiles=[
                 Profile(
@@ -245,7 +248,7 @@ def run_hub(loaded: Loaded) -> int:
 
 
 async def _serve_hub(loaded: Loaded) -> int:
-    metrics = Metrics(loaded.settings.metrics.prefix)
+    began, metrics = time.perf_counter(), Metrics(loaded.settings.metrics.prefix)
     listen = parse_listen(loaded.settings.hub.listen)
     stop, ready = Ending(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -274,14 +277,14 @@ async def _serve_hub(loaded: Loaded) -> int:
                     group.create_task(run_reconciler(hub), name="reconciler"),
                     group.create_task(watch_gauges(hub, metrics), name="gauges"),
                     group.create_task(watch_service_gauges(hub, metrics), name="service gauges"),
-                    group.create_task(_watch_loop(metrics), name="loop"),
+                    group.create_task(watch_loop(metrics), name="loop"),
                     group.create_task(_end_waiting(hub, stop), name="ending"),
                     group.create_task(keep_reporting(hub, loaded.settings.hub.connect_url or listen.url), name="replica"),
-                    group.create_task(_announce(loaded, hub, ready), name="announce"),
+                    group.create_task(_announce(loaded, hub, metrics, ready, began), name="announce"),
                     group.create_task(_keep_services(hub, managed, ready), name="services"),
                 ]
                 told = API + OAUTH
-                await serve(App(surface, told + openapi_routes(told, surface) + PROXIES + PAGES), listen.host, listen.port, ready, stop)
+                await serve(App(surface, told + openapi_routes(told, surface) + PROXIES + PAGES + REPORTS), listen.host, listen.port, ready, stop)
                 for task in work:
                     task.cancel()
     return stop.exit_code
@@ -308,18 +311,10 @@ async def _end_waiting(hub: Hub, stop: asyncio.Event) -> None:
     hub.watch.end()
 
 
-async def _watch_loop(metrics: Metrics) -> None:
-    """How promptly the event loop gets round to what is due: the first sign of a hub with too much to do."""
-    loop = asyncio.get_running_loop()
-    while True:
-        began = loop.time()
-        await asyncio.sleep(LOOP_TURN_S)
-        metrics.loop_interval.observe(loop.time() - began)
-
-
-async def _announce(loaded: Loaded, hub: Hub, ready: asyncio.Event) -> None:
+async def _announce(loaded: Loaded, hub: Hub, metrics: Metrics, ready: asyncio.Event, began: float) -> None:
     """Tell the person at the terminal where to go, and give the first administrator a way in."""
     await ready.wait()
+    metrics.startup_duration.observe(time.perf_counter() - began)
     _log.info("hub is up", address=loaded.settings.hub.listen, replica=hub.replica)
     public = _public_address(loaded)
     click.echo(f"\nPerijove is up: {public}{loaded.settings.hub.base_url}")

@@ -1,7 +1,7 @@
 """What every use case is given: the ports, and the settings they need."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from perijove.config.settings import Settings
 from perijove.control.watch import Watch
@@ -16,6 +16,7 @@ from perijove.ports.secrets import Secrets
 from perijove.ports.service_processes import ServiceProcesses
 from perijove.ports.spawner import Spawner
 from perijove.ports.store.store import Store
+from perijove.ports.timings import NoTimings, Timings
 from perijove.wire.scopes import BUILT_IN, Catalog
 
 
@@ -37,6 +38,7 @@ class Hub:
     profiles: Sequence[Profile] = ()
     catalog: Catalog = BUILT_IN
     """The scopes there are, the site's own included."""
+    timings: Timings = field(default_factory=NoTimings)
     service_processes: ServiceProcesses | None = None
     """What runs managed services, where that can be done."""
 

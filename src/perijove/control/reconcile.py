@@ -50,7 +50,9 @@ class Reconciler:
     async def run(self, started: asyncio.Event | None = None) -> None:
         """Until cancelled. Servers are left as they are: whoever comes next finds them in the database."""
         hub = self._hub
+        began = hub.clock.monotonic()
         await recover(hub)
+        hub.timings.servers_found(hub.clock.monotonic() - began)
         try:
             with hub.watch.listening(self._on_notice):
                 async with asyncio.TaskGroup() as self._group:

@@ -8,7 +8,7 @@ import structlog
 
 from perijove.control.context import Hub
 from perijove.domain.server import Server
-from perijove.ports.spawner import Handle, Status, Unclear
+from perijove.ports.spawner import Exited, Handle, Status, Unclear
 
 _log = structlog.get_logger("perijove.spawner")
 LOG_TAIL_BYTES = 8192
@@ -30,6 +30,7 @@ def handle_of(server: Server) -> Handle:
 
 async def ask_spawner(hub: Hub, servers: Sequence[Server]) -> list[Status]:
     """How these servers are: one question for many."""
+    began = hub.clock.monotonic()
     try:
         async with asyncio.timeout(hub.settings.limits.hook_timeout or None):
             answers = list(await hub.spawner.poll([handle_of(server) for server in servers]))
@@ -39,6 +40,10 @@ async def ask_spawner(hub: Hub, servers: Sequence[Server]) -> list[Status]:
     if len(answers) != len(servers):
         _log.error("spawner answered for other servers than it was asked about", asked=len(servers), answered=len(answers))
         return [Unclear("the spawner answered for other servers") for _ in servers]
+    took_s = hub.clock.monotonic() - began
+    for answer in answers:
+        if not isinstance(answer, Unclear):
+            hub.timings.server_polled(took_s, running=not isinstance(answer, Exited))
     return answers
 
 

@@ -47,6 +47,24 @@ class Metrics:
         self.queued_servers = Gauge(f"{prefix}queued_servers", "Servers that wait for a place", registry=registry)
         self.total_users = Gauge(f"{prefix}total_users", "Users known to the hub", registry=registry)
         self.active_users = Gauge(f"{prefix}active_users", "Users active within a period", ["period"], registry=registry)
+        self.poll_duration = Histogram(
+            f"{prefix}server_poll_duration_seconds",
+            "Time a question to the spawner took, for each server in it, by what was found",
+            ["status"],
+            registry=registry,
+        )
+        self.proxy_add_duration = Histogram(
+            f"{prefix}proxy_add_duration_seconds", "Time until all proxies that live knew a new server's route", ["status"], registry=registry
+        )
+        self.check_routes_duration = Histogram(
+            f"{prefix}check_routes_duration_seconds", "Time it took to see that all proxies have the route table, when asked", registry=registry
+        )
+        self.startup_duration = Histogram(f"{prefix}hub_startup_duration_seconds", "Time from the hub's start until it answers", registry=registry)
+        self.init_spawners_duration = Histogram(
+            f"{prefix}init_spawners_duration_seconds", "Time a starting hub took to find out which servers need it", registry=registry
+        )
+        self.logout_duration = Histogram(f"{prefix}logout_duration_seconds", "Time a sign-out took", registry=registry)
+        self.csp_reports = Counter(f"{prefix}csp_reports_total", "Reports of browsers that a page's security policy was broken", registry=registry)
         self.login_duration = Histogram(f"{prefix}login_duration_seconds", "Time a sign-in took", ["status"], registry=registry)
         self.loop_interval = Histogram(
             f"{prefix}event_loop_interval_seconds", "Time between turns of the event loop that were due every 50 ms", registry=registry
@@ -59,6 +77,27 @@ class Metrics:
         )
         self._request_children: dict[tuple[str, str, int], Histogram] = {}
         self._asked_to_stop: dict[int, float] = {}
+        self._routing: dict[int, float] = {}
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """What is known to come is there from the start, so that the first increase can be seen."""
+        for status in ("success", "failure"):
+            self.spawn_duration.labels(status, "")
+            self.stop_duration.labels(status)
+            self.login_duration.labels(status)
+        for status in ("running", "stopped"):
+            self.poll_duration.labels(status)
+        self.proxy_add_duration.labels("success")
+
+    def server_polled(self, duration_s: float, *, running: bool) -> None:
+        self.poll_duration.labels("running" if running else "stopped").observe(duration_s)
+
+    def routes_checked(self, duration_s: float) -> None:
+        self.check_routes_duration.observe(duration_s)
+
+    def servers_found(self, duration_s: float) -> None:
+        self.init_spawners_duration.observe(duration_s)
 
     def transition(self, transition: Transition, at: datetime) -> None:
         before, after = transition.before, transition.after
@@ -70,6 +109,10 @@ class Metrics:
             self.spawn_duration.labels("success", "").observe(max(0.0, (at - wanted_at).total_seconds()))
         elif after.phase is Phase.FAILED and wanted_at is not None and after.ready_at is None:
             self.spawn_duration.labels("failure", after.failure.code if after.failure else "").observe(max(0.0, (at - wanted_at).total_seconds()))
+        if after.phase is Phase.ROUTING:
+            self._routing[after.id] = time.perf_counter()
+        elif before.phase is Phase.ROUTING and (began := self._routing.pop(after.id, None)) is not None and after.phase is Phase.READY:
+            self.proxy_add_duration.labels("success").observe(time.perf_counter() - began)
         if after.phase is Phase.STOPPING:
             self._asked_to_stop[after.id] = time.perf_counter()
         elif before.phase is Phase.STOPPING and (began := self._asked_to_stop.pop(after.id, None)) is not None:

@@ -16,6 +16,7 @@ from perijove.domain.errors import NotFoundError, NotSignedInError, PerijoveErro
 from perijove.web.call import Call
 from perijove.web.credentials import identify
 from perijove.web.failure import api_failure, failure
+from perijove.web.labels import label_of
 from perijove.web.leaving import errand_of
 from perijove.web.router import Access, Match, Route, Router
 from perijove.web.strays import astray
@@ -42,6 +43,7 @@ class App:
         self._router: Router[Call, Response] = Router(routes)
         self._prefix = surface.prefix.rstrip("/").encode()
         self._cut = len(self._prefix)
+        self._labels = {handler: label_of(handler) for handler in (None, *(route.handler for route in routes))}
         self._mark = proxy_mark(surface.proxy_token).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,8 +66,9 @@ class App:
         if api and response.media_type != "text/html":  # the question of OAuth is a page, with a policy of its own
             response.raw_headers.extend(_API_HEADERS)
         await response(scope, receive, send)
-        handler = match.route.handler.__name__ if match.route else "none"
-        self._surface.metrics.request(request.method, handler, response.status_code, time.perf_counter() - began)
+        label = self._labels[match.route.handler if match.route else None]
+        if label is not None:
+            self._surface.metrics.request(request.method, label, response.status_code, time.perf_counter() - began)
 
     async def _answer(self, call: Call, match: Match[Call, Response], path: str, *, inside: bool, api: bool) -> Response:
         access = match.route.access if match.route is not None else None

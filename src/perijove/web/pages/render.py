@@ -18,7 +18,10 @@ from perijove.domain.access import service_resource
 from perijove.domain.errors import NotFoundError
 from perijove.web.call import Call
 
-POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action {form}; frame-ancestors 'none'; base-uri 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action {form}; frame-ancestors 'none'; "
+    "base-uri 'none'; report-uri {report}"
+)
 _STATIC = files("perijove.web").joinpath("static")
 
 
@@ -72,10 +75,11 @@ async def page(call: Call, template: str, *, status: int = 200, form_action: str
         "static": lambda name: f"{surface.prefix}static/{name}?v={static_hash(name)}",
     }
     text = _environment().get_template(template).render(common | values)
+    policy = POLICY.format(form=forms, report=f"{surface.prefix}security/csp-report")
     response = HTMLResponse(
         text,
         status,
-        headers={"content-security-policy": POLICY.format(form=forms), "cache-control": "no-store", "referrer-policy": "same-origin"},
+        headers={"content-security-policy": policy, "cache-control": "no-store", "referrer-policy": "same-origin"},
     )
     call.keep_marks(response)
     return response

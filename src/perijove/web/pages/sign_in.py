@@ -11,6 +11,7 @@ from perijove.control.sessions import sign_out as end_session
 from perijove.control.sign_in import SignedIn
 from perijove.control.users import find_person
 from perijove.domain.errors import BadInputError, PerijoveError
+from perijove.domain.token import Session
 from perijove.ports.authenticator import Credentials, Redirect
 from perijove.web import cookies
 from perijove.web.call import Call
@@ -136,17 +137,22 @@ async def sign_out_page(call: Call) -> Response:
 
 
 async def sign_out(call: Call) -> Response:
-    surface = call.surface
     if call.session is not None:
-        await end_session(surface.hub, call.session, address=call.address)
-        await surface.identities.caught_up()
-        if surface.hub.settings.hub.shutdown_on_sign_out:
-            person = await find_person(surface.hub, call.who.name)
-            for server in person.servers if person else ():
-                if not server.stopped:
-                    await ask_stop(surface.hub, call.who.name, server.name, actor=call.who.name)
+        with call.surface.metrics.logout_duration.time():
+            await _end(call, call.session)
     call.identity, call.session, call.cookie, call.visit = None, None, None, ""
     response = await page(call, "signed_out.html")
     call.jar.drop(response, cookies.SESSION)
     call.jar.drop(response, cookies.SESSION_ID)
     return response
+
+
+async def _end(call: Call, session: Session) -> None:
+    surface = call.surface
+    await end_session(surface.hub, session, address=call.address)
+    await surface.identities.caught_up()
+    if surface.hub.settings.hub.shutdown_on_sign_out:
+        person = await find_person(surface.hub, call.who.name)
+        for server in person.servers if person else ():
+            if not server.stopped:
+                await ask_stop(surface.hub, call.who.name, server.name, actor=call.who.name)
