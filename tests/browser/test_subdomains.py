@@ -75,15 +75,33 @@ def open_lab(page: Page) -> None:
     expect(page.locator("#jupyterlab-splash")).to_have_count(0, timeout=60_000)
 
 
+def run_first_cell(page: Page, code: str, printed: str) -> None:
+    """A notebook that is drawn once more while it is run has lost what was typed, and runs an empty cell: then again."""
+    output = page.locator(".jp-OutputArea-output").first
+    for _ in range(3):
+        type_into_first_cell(page, code)
+        page.keyboard.press("Shift+Enter")
+        try:
+            expect(output).to_contain_text(printed, timeout=20_000)
+        except AssertionError:
+            continue
+        return
+    expect(output).to_contain_text(printed)
+
+
+def tokens_kept(page: Page) -> int:
+    """How many tokens the person has, those of servers included."""
+    page.goto(f"{HUB}/hub/token")
+    return page.get_by_role("button", name="Revoke").count()
+
+
 def test_a_person_works_at_a_host_of_their_own_and_leaves(context: BrowserContext, browser: Browser) -> None:
     page = context.new_page()
     sign_in(page, "ada")
     open_lab(page)
     page.locator(".jp-LauncherCard[data-category='Notebook']").first.click()
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=90_000)
-    type_into_first_cell(page, "sum(range(10**6))")
-    page.keyboard.press("Shift+Enter")
-    expect(page.locator(".jp-OutputArea-output").first).to_contain_text("499999500000", timeout=60_000)
+    run_first_cell(page, "sum(range(10**6))", "499999500000")
 
     # what the browser keeps: the sign-in for the hub alone, what the server set for its host alone
     reach = {(cookie["name"], cookie["domain"]) for cookie in context.cookies()}
@@ -155,6 +173,8 @@ def test_a_hostile_servers_page_gets_nothing_with_its_visitors_sign_in(context: 
     page = context.new_page()
     sign_in(page, "ada")
     open_lab(page)
+    tokens = tokens_kept(page)
+    open_lab(page)
     tried = page.evaluate(ATTACKS)
     assert [tried[name] for name in ("read with the cookie", "read a page", "frame")] == ["refused"] * 3
     assert tried["at our own host"].startswith("421")
@@ -165,5 +185,4 @@ def test_a_hostile_servers_page_gets_nothing_with_its_visitors_sign_in(context: 
     # still signed in, the server still runs, and no token was made
     page.goto(f"{HUB}/hub/home")
     expect(page.get_by_role("link", name="Open my server")).to_be_visible()
-    page.goto(f"{HUB}/hub/token")
-    expect(page.get_by_role("button", name="Revoke")).to_have_count(1)  # the one by which the server knows its visitor
+    assert tokens_kept(page) == tokens
