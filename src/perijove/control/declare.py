@@ -139,15 +139,16 @@ def _service(entry: ServiceEntry, *, admin: bool) -> Service:
 
 def _roles(tx: Tx, settings: Settings, now: datetime) -> None:
     declared = {entry.name for entry in settings.roles}
-    extra = settings.access.extra_user_scopes if USER_ROLE not in declared else ()
+    extra, usual = settings.access.extra_user_scopes, DEFAULT_ROLES[USER_ROLE]
+    widened = tuple(dict.fromkeys((*usual.scopes, *extra))) if extra else ()
     own = {name for name, role in tx.roles.all().items() if not role.managed}
     for name in own - declared - ({USER_ROLE} if extra else set()):
         tx.roles.delete(name, now=now)
-    if extra:
-        usual = DEFAULT_ROLES[USER_ROLE]
-        tx.roles.put(StoredRole(name=USER_ROLE, description=usual.description, scopes=tuple(dict.fromkeys((*usual.scopes, *extra)))), now=now)
+    if extra and USER_ROLE not in declared:
+        tx.roles.put(StoredRole(name=USER_ROLE, description=usual.description, scopes=widened), now=now)
     for entry in settings.roles:
-        tx.roles.put(StoredRole(name=entry.name, description=entry.description, scopes=entry.scopes), now=now)
+        scopes = entry.scopes or (widened if entry.name == USER_ROLE else ())  # without scopes a default role keeps its own
+        tx.roles.put(StoredRole(name=entry.name, description=entry.description, scopes=scopes), now=now)
         _holders(tx, entry, now)
 
 

@@ -1,5 +1,6 @@
 """Groups, roles and services."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -164,3 +165,45 @@ async def test_run_and_health_of_a_service_are_written_by_themselves_and_go_with
     await store.write(lambda tx: tx.service_states.save_run(dash.id, run))
     await store.write(lambda tx: tx.service_states.save_health(dash.id, health))
     assert await store.read(lambda tx: tx.service_states.all()) == {}
+
+
+async def test_what_the_authenticator_gave_is_kept_apart_from_what_was_given_by_hand(store: SqlStore, clock: FakeClock) -> None:
+    now = clock.now()
+
+    def write(tx: Tx) -> None:
+        for name in ("one", "two", "three"):
+            tx.roles.put(StoredRole(name=name, managed=name == "three"), now=now)
+        tx.users.add("ann", now=now)
+        tx.users.add("bob", now=now)
+        tx.roles.assign("one", "user", "ann", now=now)
+
+    def give(name: str, *roles: str) -> Callable[[Tx], bool]:
+        def change(tx: Tx) -> bool:
+            user = tx.users.get(name)
+            assert user is not None
+            return tx.roles.set_managed(user, frozenset(roles), now=now)
+
+        return change
+
+    def held(tx: Tx) -> tuple[list[str], list[str]]:
+        user = tx.users.get("ann")
+        assert user is not None
+        return sorted(user.roles), sorted(tx.roles.managed_of(user.id))
+
+    await store.write(write)
+    assert await store.write(give("ann", "one", "two", "three"))
+    assert not await store.write(give("ann", "one", "two", "three"))
+    assert await store.read(held) == (["one", "three", "two"], ["three", "two"])
+    await store.write(lambda tx: tx.roles.assign("two", "user", "ann", now=now))
+    assert await store.write(give("ann"))
+    assert await store.read(held) == (["one", "two"], [])
+    for name in ("ann", "bob"):
+        await store.write(give(name, "three"))
+    assert sorted(await store.read(lambda tx: tx.roles.managed_holders("three"))) == ["ann", "bob"]
+    before = await store.read(lambda tx: tx.notices.last())
+    await store.write(lambda tx: tx.roles.forget_managed("three", but=["bob"], now=now))
+    assert await store.read(lambda tx: tx.roles.managed_holders("three")) == ["bob"]
+    told = await store.read(lambda tx: tx.notices.after(before, [Topic.USER]))
+    assert told is not None
+    assert [notice.key for notice in told] == ["ann"]
+    assert [role.name for role in (await store.read(lambda tx: tx.roles.all())).values() if role.managed] == ["three"]

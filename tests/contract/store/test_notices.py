@@ -216,5 +216,8 @@ async def test_the_audit_log_is_searched_newest_first(store: SqlStore, clock: Fa
     assert (page.items, page.total) == ((events[2], events[1]), 3)
     assert (await store.read(lambda tx: tx.audit.page(0, 9, search="BOB"))).items == (events[2], events[1])
     assert (await store.read(lambda tx: tx.audit.page(0, 9, search="root"))).items == (events[1],)
+    assert await store.read(lambda tx: tx.audit.about("user.blocked", ["ann", "bob"], 5)) == [events[1]]
+    assert await store.read(lambda tx: tx.audit.about("sign-in", [""], 1)) == [events[2]]
+    assert await store.read(lambda tx: tx.audit.about("sign-in", ["bob"], 5)) == []
     assert await store.write(lambda tx: tx.audit.trim(now + timedelta(seconds=2))) == 2
     assert (await store.read(lambda tx: tx.audit.page(0, 9))).items == (events[2],)

@@ -7,6 +7,7 @@ import pytest
 
 from perijove.config.settings import Settings
 from perijove.control.declare import declare
+from perijove.control.effective import roles_in_force
 from perijove.ports.store.store import Tx
 
 from .house import House
@@ -48,3 +49,16 @@ async def test_who_is_named_an_administrator_later_becomes_one(house: House) -> 
 async def test_an_administrator_by_another_rule_stays_one_without_the_role(house: House) -> None:
     await admins(house, roles=[{"name": "admin", "users": ["ann", "ben"]}])
     assert await admins(house, access={"admin_users": ["ann"]}, users=[{"name": "ben", "admin": True}]) == ({"ann", "ben"}, set())
+
+
+@pytest.mark.parametrize(
+    ("entry", "scopes"),
+    [
+        ({"description": "all of us"}, ("self", "shares!user")),
+        ({"scopes": ["self", "list:users"]}, ("self", "list:users")),
+    ],
+)
+async def test_the_role_of_everybody_is_declared_in_part_or_whole(house: House, entry: dict[str, object], scopes: tuple[str, ...]) -> None:
+    sections = {"access": {"extra_user_scopes": ["shares!user"]}, "roles": [{"name": "user", **entry}]}
+    await declare(replace(house.hub(), settings=msgspec.convert(sections, Settings)), {})
+    assert (await house.store.read(roles_in_force))["user"] == scopes
