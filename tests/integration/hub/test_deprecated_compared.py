@@ -56,7 +56,9 @@ def hubs(jupyterhub_6_env: Path) -> Iterator[dict[str, Talk]]:
 def seen(answer: httpx.Response) -> tuple[int, object]:
     """Status, and of a model what neither moments nor defaults of services decide."""
     body = answer.json() if answer.status_code == 200 and answer.text else {}
-    return answer.status_code, {key: value for key, value in body.items() if key not in {"created", "last_activity", "servers", "url", "info", "display"}}
+    return answer.status_code, {
+        key: value for key, value in body.items() if key not in {"created", "last_activity", "servers", "url", "info", "display"}
+    }
 
 
 @pytest.mark.parametrize("owner", OWNERS)
