@@ -76,7 +76,7 @@ def reference() -> dict[str, Any]:
 
 
 def _fetch(archive: Path) -> None:
-    wanted = ["--no-deps", "--no-binary", ":all:", "--dest", str(archive.parent), f"jupyterhub=={VERSION}"]
+    wanted = ["--no-deps", "--no-binary", "jupyterhub", "--dest", str(archive.parent), f"jupyterhub=={VERSION}"]
     done = subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-input", *wanted], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"pip could not download JupyterHub's source distribution:\n{done.stderr}"
 
