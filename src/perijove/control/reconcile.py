@@ -6,6 +6,7 @@ any case: so nothing is forgotten, whatever notice was missed and whichever repl
 
 import asyncio
 import contextlib
+from datetime import datetime
 
 from perijove.control.admission import admit_waiting
 from perijove.control.auth_state import keep_auth_states
@@ -183,7 +184,7 @@ class Reconciler:
             now, moment = hub.clock.now(), hub.clock.monotonic()
             try:
                 async with asyncio.timeout(RENEW_S):
-                    held = await hub.store.write(lambda tx: tx.servers.renew(list(holds), hub.replica, now + LEASE))  # noqa: B023 - run before the loop goes on
+                    held = await self._renew(list(holds), now + LEASE)
             except Exception as error:  # noqa: BLE001 - tried again, as long as the leases last
                 complain("leases cannot be renewed", error, servers=len(holds))
                 held = set()
@@ -195,6 +196,15 @@ class Reconciler:
                 hold.held_until = moment + LEASE.total_seconds() if hold.held_until is not None else None
             for hold in gone:
                 hold.lose()
+
+    async def _renew(self, ids: list[ServerId], until: datetime) -> set[ServerId]:
+        """All in one statement, but for those that are just being changed: each of them is waited for by itself."""
+        hub = self._hub
+        held = await hub.store.write(lambda tx: tx.servers.renew(ids, hub.replica, until))
+        for busy in ids:
+            if busy not in held:
+                held |= await hub.store.write(lambda tx: tx.servers.renew([busy], hub.replica, until, wait=True))  # noqa: B023 - run at once
+        return held
 
 
 def _lasts(hold: Hold, moment: float) -> bool:

@@ -1,8 +1,9 @@
 """Several hubs on one PostgreSQL: the order of notices, and what happens while the server is away."""
 
 import asyncio
+import random
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -12,9 +13,11 @@ import pytest
 from perijove.adapters.store_sql import SqlStore, batch, open_store
 from perijove.adapters.system_clock import SystemClock
 from perijove.domain.change import Topic
+from perijove.domain.server import ServerId
 from perijove.ports.store.servers import StoredRoute
 from perijove.ports.store.store import DatabaseUnavailableError, Tx
 from perijove.testing.clock import FakeClock
+from perijove.wire.names import ServerName
 from tests.contract.store.postgres import PostgresServer
 from tests.contract.store.records import adding
 
@@ -182,3 +185,48 @@ async def test_a_hub_knows_for_how_long_it_has_heard_nothing(postgres: PostgresS
     async with asyncio.timeout(20):
         while hub.deaf_s > 4:
             await asyncio.sleep(0.05)
+
+
+async def test_leases_are_renewed_though_others_are_just_changing_some_of_the_servers(
+    postgres: PostgresServer, database: str, replicas: list[SqlStore], clock: FakeClock
+) -> None:
+    hub, now = replicas[0], clock.now()
+    await hub.write(lambda tx: tx.users.add_missing(["ada"], now=now))
+
+    def claimed(tx: Tx) -> list[ServerId]:
+        ada = tx.users.get("ada")
+        assert ada is not None
+        made = [tx.servers.add(ada.id, ServerName(f"s{number}"), now=now) for number in range(4)]
+        for server in made:
+            tx.servers.claim(server.id, "me", now, now + timedelta(seconds=10))
+        return [server.id for server in made]
+
+    ids = await hub.write(claimed)
+    until = now + timedelta(seconds=60)
+    with psycopg.connect(postgres.url(database)) as other:
+        other.execute("SELECT 1 FROM servers WHERE id = %s FOR UPDATE", (ids[1],))
+        async with asyncio.timeout(3):
+            assert await hub.write(lambda tx: tx.servers.renew(ids, "me", until)) == {ids[0], ids[2], ids[3]}
+        waiting = asyncio.create_task(hub.write(lambda tx: tx.servers.renew([ids[1]], "me", until, wait=True)))
+        await asyncio.sleep(0)
+        other.rollback()
+        assert await waiting == {ids[1]}
+
+
+async def test_transactions_that_want_the_same_rows_in_every_order_all_come_to_an_end(replicas: list[SqlStore], clock: FakeClock) -> None:
+    """Each wants one row; but those that are committed together hold several."""
+    now = clock.now()
+    names = [f"user{number}" for number in range(6)]
+    await replicas[0].write(lambda tx: tx.users.add_missing(names, now=now))
+
+    def touching(turn: int) -> Callable[[Tx], None]:
+        def change(tx: Tx) -> None:
+            user = tx.users.get(random.Random(turn).choice(names))
+            assert user is not None
+            tx.users.touch(user.id, now + timedelta(seconds=turn))
+
+        return change
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        for turn in range(900):
+            group.create_task(replicas[turn % 3].write(touching(turn)))

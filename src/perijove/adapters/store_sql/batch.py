@@ -19,6 +19,9 @@ from perijove.ports.store.store import AbandonedError, DatabaseUnavailableError
 
 PATIENCE_S = 8.0
 """How long a transaction is tried again before its caller hears that the database does not answer."""
+ALONE_S = 10.0
+"""After functions of several transactions wanted the same rows in different orders: how long each gets a transaction of its own, which
+holds few rows and so waits in no circle."""
 _PAUSES_S = (0.0, 0.02, 0.1, 0.3, 0.7, 1.0)
 
 
@@ -47,6 +50,7 @@ class Runner:
         self._tx = SqlTx(link)
         self._closing = closing
         self.notices: list[Notice] = []
+        self._alone_until = 0.0
 
     def run(self, jobs: Sequence[Job]) -> list[Notice]:
         """Fill in each job's result or error; returns the notices of what was committed."""
@@ -63,13 +67,16 @@ class Runner:
         while True:
             try:
                 self.link.open()
-                return self._transaction(jobs, safely=False)
+                return self._transaction(jobs[:1] if monotonic() < self._alone_until else jobs, safely=False)
             except TransactionLostError as lost:
                 self.link.rollback()
+                if lost.contended:
+                    self._alone_until = monotonic() + ALONE_S
                 tired = monotonic() - began > PATIENCE_S or self._closing.is_set()
                 if lost.final or tired:
-                    _fail(jobs, DatabaseUnavailableError(lost.message, lost.hint, retry_after_s=5))
-                    return len(jobs)
+                    failed = jobs[:1] if lost.contended else jobs  # the others have not been tried alone
+                    _fail(failed, DatabaseUnavailableError(lost.message, lost.hint, retry_after_s=5))
+                    return len(failed)
                 jobs = jobs[:1] if tries == 1 else jobs  # whatever it is, perhaps it is about one of them
                 self._closing.wait(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)])
                 tries += 1

@@ -21,14 +21,16 @@ NOTHING: Mapping[str, Any] = {}
 class TransactionLostError(Exception):
     """The transaction is gone through no fault of its functions (deadlock, lost connection, locked file, full disk).
 
-    `final`: running it again is no use, or might do it twice (the connection broke at the COMMIT).
+    `final`: running it again is no use, or might do it twice (the connection broke at the COMMIT). `contended`: others wanted the same
+    rows.
     """
 
-    def __init__(self, message: str, hint: str, *, final: bool = False) -> None:
+    def __init__(self, message: str, hint: str, *, final: bool = False, contended: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.final = final
+        self.contended = contended
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,9 @@ _SERIALISED: Final = 1886546539
 """First half of the keys of our advisory locks by name; `announce()` has the number before."""
 _LIMITS: Final = ("lock_timeout = '5s'", "idle_in_transaction_session_timeout = '30s'", "statement_timeout = '60s'")
 _PREPARED: Final = 512
+_CONTENDED: Final = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
 _TRY_AGAIN: Final = (
-    errors.DeadlockDetected,
-    errors.SerializationFailure,
-    errors.LockNotAvailable,
+    *_CONTENDED,
     errors.ReadOnlySqlTransaction,  # connected to a standby, or to what has just become one
 )
 _TROUBLE: Final = (errors.InsufficientResources, errors.OperatorIntervention, errors.SystemError)
@@ -185,7 +184,8 @@ class PostgresLink(Link):
         if isinstance(error, (*_TRY_AGAIN, *_TROUBLE)):
             if isinstance(error, errors.ReadOnlySqlTransaction):
                 self.close()
-            self.lost = TransactionLostError(f"The database could not do it: {_reason(error)}.", _ADMINISTRATOR)
+            contended = isinstance(error, _CONTENDED)
+            self.lost = TransactionLostError(f"The database could not do it: {_reason(error)}.", _ADMINISTRATOR, contended=contended)
             return self.lost
         if isinstance(error, psycopg.IntegrityError):
             return ConflictError(

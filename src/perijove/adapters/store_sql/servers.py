@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, case, delete, func, or_, select, union_all, update
+from sqlalchemy import BigInteger, Select, Text, and_, bindparam, case, delete, func, or_, select, union_all, update
 
 from perijove.adapters.store_sql.link import Link
 from perijove.adapters.store_sql.people import name_of
@@ -66,14 +66,18 @@ _RENAME = Statement(
 _DELETE = Statement(delete(SERVERS).where(equals(SERVERS.c.id, "key")))
 _LEASE: Final[dict[str, Any]] = {"lease_holder": bindparam("holder"), "lease_until": bindparam("until")}
 _CLAIM = Statement(update(SERVERS).where(equals(SERVERS.c.id, "key"), _FREE).values(_LEASE).returning(*ALL))
-_RENEW = Statement(
-    lambda speech: (
-        update(SERVERS)
-        .where(SERVERS.c.id.in_(speech.listed("ids", BigInteger())), equals(SERVERS.c.lease_holder, "holder"))
-        .values(lease_until=bindparam("until"))
-        .returning(SERVERS.c.id)
-    )
-)
+
+
+def _mine(speech: Speech) -> Select[Any]:
+    return select(SERVERS.c.id).where(SERVERS.c.id.in_(speech.listed("ids", BigInteger())), equals(SERVERS.c.lease_holder, "holder"))
+
+
+def _renew(mine: Select[Any]) -> Any:
+    return update(SERVERS).where(SERVERS.c.id.in_(mine)).values(lease_until=bindparam("until")).returning(SERVERS.c.id)
+
+
+_RENEW = Statement(lambda speech: _renew(_mine(speech)))
+_RENEW_FREE = Statement(lambda speech: _renew(_mine(speech).order_by(SERVERS.c.id).with_for_update(skip_locked=True)))
 _RELEASE = Statement(
     update(SERVERS).where(equals(SERVERS.c.id, "key"), equals(SERVERS.c.lease_holder, "holder")).values(lease_holder=None, lease_until=None)
 )
@@ -116,12 +120,22 @@ def _touch_users(speech: Speech) -> Any:
     newest = (
         select(SERVERS.c.user_id, func.max(pairs.c.at).label("at")).where(SERVERS.c.id == pairs.c.id).group_by(SERVERS.c.user_id).subquery("newest")
     )
-    return update(USERS).values(last_activity=newest.c.at).where(USERS.c.id == newest.c.user_id, USERS.c.last_activity < newest.c.at)
+    free = select(USERS.c.id).where(USERS.c.id.in_(select(newest.c.user_id))).order_by(USERS.c.id).with_for_update(skip_locked=True)
+    return (
+        update(USERS)
+        .values(last_activity=newest.c.at)
+        .where(USERS.c.id == newest.c.user_id, USERS.c.id.in_(free), USERS.c.last_activity < newest.c.at)
+    )
 
 
 def _touch_servers(speech: Speech) -> Any:
     pairs = speech.pairs("activity").subquery("pairs")
-    return update(SERVERS).values(last_activity=pairs.c.at).where(SERVERS.c.id == pairs.c.id, SERVERS.c.last_activity < pairs.c.at)
+    free = select(SERVERS.c.id).where(SERVERS.c.id.in_(select(pairs.c.id))).order_by(SERVERS.c.id).with_for_update(skip_locked=True)
+    return (
+        update(SERVERS)
+        .values(last_activity=pairs.c.at)
+        .where(SERVERS.c.id == pairs.c.id, SERVERS.c.id.in_(free), SERVERS.c.last_activity < pairs.c.at)
+    )
 
 
 _TOUCH_USERS, _TOUCH_SERVERS = Statement(_touch_users), Statement(_touch_servers)
@@ -190,10 +204,11 @@ class SqlServers:
         claimed = self._link.returned(_CLAIM, key=server_id, holder=holder, now=to_us(now), until=to_us(until))
         return server_of(claimed[0]) if claimed else None
 
-    def renew(self, server_ids: Sequence[ServerId], holder: str, until: datetime) -> set[ServerId]:
+    def renew(self, server_ids: Sequence[ServerId], holder: str, until: datetime, *, wait: bool = False) -> set[ServerId]:
         if not server_ids:
             return set()
-        return {ServerId(row[0]) for row in self._link.returned(_RENEW, ids=to_json(list(server_ids)), holder=holder, until=to_us(until))}
+        how = _RENEW if wait else _RENEW_FREE
+        return {ServerId(row[0]) for row in self._link.returned(how, ids=to_json(list(server_ids)), holder=holder, until=to_us(until))}
 
     def release(self, server_id: ServerId, holder: str) -> None:
         self._link.run(_RELEASE, key=server_id, holder=holder)

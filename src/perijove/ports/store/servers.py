@@ -41,8 +41,9 @@ class Servers(Protocol):
         """Take the lease if it is free, expired or the holder's own; None otherwise or if the row is gone. Not a new revision."""
         ...
 
-    def renew(self, server_ids: Sequence[ServerId], holder: str, until: datetime) -> set[ServerId]:
-        """Renew the holder's leases; returns those it still holds. Not a new revision."""
+    def renew(self, server_ids: Sequence[ServerId], holder: str, until: datetime, *, wait: bool = False) -> set[ServerId]:
+        """Renew the holder's leases; returns those it has renewed. Not a new revision. Without `wait` rows that another transaction is just
+        changing may be left out: waiting for them with many others in hand is how transactions come to wait in a circle."""
         ...
 
     def release(self, server_id: ServerId, holder: str) -> None: ...
@@ -85,7 +86,8 @@ class Servers(Protocol):
         ...
 
     def touch(self, activity: Mapping[ServerId, datetime]) -> None:
-        """Move last_activity forward (never back), of the servers and of their users. Not a new revision."""
+        """Move last_activity forward (never back), of the servers and of their users. Not a new revision. Rows that another transaction is
+        just changing may be left out; the next report counts."""
         ...
 
     def page(self, offset: int, limit: int, *, search: str = "", phases: Sequence[Phase] = ()) -> Page[Server]:
