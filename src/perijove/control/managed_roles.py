@@ -1,6 +1,7 @@
 """Roles from the authenticator (`manage_roles` in [access]): which there are, and who holds them. What was given by hand stays."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -12,7 +13,7 @@ from perijove.domain.roles import DEFAULT_ROLES, parse_role_name
 from perijove.ports.authenticator import KeepsRoles, ManagedRole
 from perijove.ports.store.access import StoredRole
 from perijove.ports.store.store import Tx
-from perijove.wire.names import BadNameError
+from perijove.wire.names import BadNameError, parse_user_name
 from perijove.wire.scopes import ScopeError
 
 _log = structlog.get_logger("perijove.roles")
@@ -33,7 +34,7 @@ async def ask_for_roles(hub: Hub) -> Sequence[ManagedRole] | None:
         raise SettingsError(
             "The authenticator keeps roles that cannot be: " + " ".join(mistakes), "Whoever looks after the authenticator's roles can mend it."
         )
-    return found
+    return [role if role.users is None else replace(role, users=frozenset(map(parse_user_name, role.users))) for role in found]
 
 
 def _mistakes(hub: Hub, found: Sequence[ManagedRole]) -> Iterable[str]:
@@ -42,6 +43,8 @@ def _mistakes(hub: Hub, found: Sequence[ManagedRole]) -> Iterable[str]:
         try:
             parse_role_name(role.name)
             hub.catalog.check(role.scopes)
+            for user in sorted(role.users or ()):
+                parse_user_name(user)
         except (BadNameError, ScopeError) as error:
             yield f"{role.name!r}: {error}"
         if role.name in DEFAULT_ROLES:

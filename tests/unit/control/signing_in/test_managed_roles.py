@@ -132,6 +132,15 @@ async def test_the_roles_it_keeps_are_there_after_a_start_with_their_holders(con
     assert [await roles_of(hub, name) for name in ("alice", "carl")] == [["tutor"], ["dean"]]
 
 
+async def test_people_are_named_as_they_sign_in_however_the_authenticator_writes_them(configure: Configure, door: Keeper) -> None:
+    door.keeps = [ManagedRole(name="dean", users=frozenset({"Alice", "BOB"}))]
+    hub = configure(**settings())
+    await declare(hub, {})
+    assert (await hub.store.read(lambda tx: tx.roles.holders("dean")))["user"] == ["alice", "bob"]
+    await sign_in(hub, door, "dean")
+    assert await roles_of(hub) == ["dean"]
+
+
 @pytest.mark.parametrize(
     ("access", "left", "kept"),
     [({}, ["grader", "teacher", "tutor"], True), ({"reset_managed_roles": True}, ["grader"], False), ({"manage_roles": False}, ["grader"], False)],
@@ -154,9 +163,9 @@ async def test_what_it_keeps_no_more_is_forgotten_at_a_start_only_if_asked(
 async def test_roles_that_cannot_be_refuse_the_start_all_at_once(configure: Configure, door: Keeper) -> None:
     door.keeps = [
         ManagedRole(name="Bad Name"), ManagedRole(name="odd", scopes=("no:such",)), ManagedRole(name="admin"), ManagedRole(name="teacher"),
-        ManagedRole(name="two"), ManagedRole(name="two"),
+        ManagedRole(name="two"), ManagedRole(name="two"), ManagedRole(name="three", users=frozenset({"a/b"})),
     ]  # fmt: skip
     with pytest.raises(SettingsError) as found:
         await declare(configure(**settings()), {})
-    for word in ("Bad Name", "no:such", "'admin' is a default role", "'teacher' is declared in [[roles]]", "'two' comes twice"):
+    for word in ("Bad Name", "no:such", "'admin' is a default role", "'teacher' is declared in [[roles]]", "'two' comes twice", "'three': "):
         assert word in str(found.value)
