@@ -4,7 +4,7 @@ from base64 import b64decode
 from typing import Literal
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 from starlette.responses import RedirectResponse, Response
 
 from perijove.control.oauth import Authorization, AuthorizeRequest, OAuthError, consider, exchange, find_client, issue_code, narrowed
@@ -28,6 +28,13 @@ class CodeForm(Struct, kw_only=True):
     client_id: str = ""
     client_secret: str = ""
     code_verifier: str = ""
+
+
+class Consent(Struct, kw_only=True):
+    """What the question's form sends: the page's own secret, and the scopes agreed to; without any the asker learns the name only."""
+
+    secret: str = field(name="_xsrf")
+    scopes: list[str] = []
 
 
 class Granted(Struct, kw_only=True):
@@ -167,6 +174,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
         handler=approve,
         access=Access.PAGE,
         summary="Agree to it",
+        takes=Takes((Consent,), media=FORM),
         query=_ASKED,
         gives=_QUESTION,
     ),
