@@ -25,9 +25,9 @@ from perijove.adapters.probe import HttpProber
 from perijove.adapters.store_sql import open_store
 from perijove.adapters.system_clock import SystemClock
 from perijove.config.settings import Settings
-from perijove.control.ask import ask_start, ask_stop
 from perijove.control.context import Hub
-from perijove.control.reconcile import run_reconciler
+from perijove.control.servers.ask import ask_start, ask_stop
+from perijove.control.servers.reconcile import run_reconciler
 from perijove.control.watch import Watch
 from perijove.domain.addresses import HubAddresses
 from perijove.domain.lifecycle import Transition

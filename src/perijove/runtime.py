@@ -30,18 +30,20 @@ from perijove.config.problems import Problems
 from perijove.config.rights import catalog_of, check_rights, doubts
 from perijove.config.section import Secret
 from perijove.config.settings import Settings
+from perijove.control.access.explaining import Explanation, explain_access
+from perijove.control.access.identity import open_identities
 from perijove.control.context import Hub
-from perijove.control.declare import declare
-from perijove.control.explaining import Explanation, explain_access
-from perijove.control.gauges import watch_gauges
-from perijove.control.identity import open_identities
-from perijove.control.invitations import first_admin_link, new_admin_link
-from perijove.control.reconcile import run_reconciler
-from perijove.control.replicas import keep_reporting
-from perijove.control.service_gauges import watch_service_gauges
-from perijove.control.service_keeping import run_services
-from perijove.control.service_run import ManagedService
-from perijove.control.standing import Standing, standing_of
+from perijove.control.people.auth_state import keep_auth_states
+from perijove.control.people.invitations import first_admin_link, new_admin_link
+from perijove.control.servers.reconcile import run_reconciler
+from perijove.control.services.gauges import watch_service_gauges
+from perijove.control.services.keeping import run_services
+from perijove.control.services.running import ManagedService
+from perijove.control.site.declare import declare
+from perijove.control.site.gauges import watch_gauges
+from perijove.control.site.housekeeping import keep_house
+from perijove.control.site.replicas import keep_reporting
+from perijove.control.site.standing import Standing, standing_of
 from perijove.control.watch import Watch
 from perijove.domain.addresses import HubAddresses
 from perijove.domain.errors import SettingsError
@@ -275,6 +277,8 @@ async def _serve_hub(loaded: Loaded) -> int:
             async with asyncio.TaskGroup() as group:
                 work = [
                     group.create_task(run_reconciler(hub), name="reconciler"),
+                    group.create_task(keep_house(hub), name="housekeeping"),
+                    group.create_task(keep_auth_states(hub), name="auth states"),
                     group.create_task(watch_gauges(hub, metrics), name="gauges"),
                     group.create_task(watch_service_gauges(hub, metrics), name="service gauges"),
                     group.create_task(watch_loop(metrics), name="loop"),

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from perijove.control.standing import MANY, Standing
+from perijove.control.site.standing import MANY, Standing
 from perijove.web.api.standing import model_of
 
 

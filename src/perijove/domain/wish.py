@@ -1,4 +1,4 @@
-"""What people's wishes change: which field, and which event of the table. Pure; control/ask.py writes it down."""
+"""What people's wishes change: which field, and which event of the table. Pure; control/servers/ask.py writes it down."""
 
 from dataclasses import dataclass, replace
 

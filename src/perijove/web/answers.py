@@ -1,6 +1,6 @@
 """Answers to "who am I?" that are given again: each server and service asks it for every visitor, far more often than it changes.
 
-An answer holds as long as the identity it was made for is the one in memory (control/identity.py drops that when the person,
+An answer holds as long as the identity it was made for is the one in memory (control/access/identity.py drops that when the person,
 their groups, roles or the token change), no server has moved since, and it is not older than a second.
 """
 

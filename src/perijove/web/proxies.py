@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from perijove.control.activity import report_route_activity
+from perijove.control.servers.activity import report_route_activity
 from perijove.domain.change import Notice, Topic
 from perijove.domain.errors import BadInputError
 from perijove.ports.store.store import DatabaseUnavailableError, Tx

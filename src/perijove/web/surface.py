@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from perijove.control.access.identity import Identities
 from perijove.control.context import Hub
-from perijove.control.identity import Identities
 from perijove.telemetry.metrics import Metrics
 from perijove.web.answers import Answers
 from perijove.web.ending import Ending

@@ -17,14 +17,14 @@ from perijove.adapters.authenticators.accounts import Accounts, AccountsConfig
 from perijove.adapters.keys import Keys
 from perijove.adapters.store_sql import open_store
 from perijove.config.settings import Settings
+from perijove.control.access.identity import open_identities
 from perijove.control.context import Hub
-from perijove.control.identity import open_identities
-from perijove.control.invitations import Acceptance, accept_invitation, first_admin_link, new_admin_link
-from perijove.control.sessions import block_user, sign_out
-from perijove.control.sign_in import finish
+from perijove.control.people.invitations import Acceptance, accept_invitation, first_admin_link, new_admin_link
+from perijove.control.people.sessions import block_user, sign_out
+from perijove.control.people.sign_in import finish
 from perijove.control.watch import Watch
-from perijove.domain.claims import Claims
 from perijove.domain.addresses import HubAddresses
+from perijove.domain.claims import Claims
 from perijove.domain.errors import ForbiddenError, NotFoundError, TooManyAttemptsError
 from perijove.domain.token import Token, TokenKind, hash_secret
 from perijove.domain.user import User
@@ -33,7 +33,7 @@ from perijove.ports.store.store import Tx
 from perijove.testing.clock import FakeClock
 from perijove.wire.names import UserName
 from tests.contract.store.postgres import PostgresServer
-from tests.unit.control.signing_in.door import Door, typed
+from tests.unit.control.people.signing_in.door import Door, typed
 
 T = TypeVar("T")
 PASSWORD = "fuchsia ladder 7"

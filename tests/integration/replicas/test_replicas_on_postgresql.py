@@ -10,9 +10,9 @@ import pytest
 
 from perijove.adapters.store_sql import open_store
 from perijove.adapters.system_clock import SystemClock
-from perijove.control.ask import ask_delete, ask_start, ask_stop
 from perijove.control.context import Hub
-from perijove.control.lease import LEASE
+from perijove.control.servers.ask import ask_delete, ask_start, ask_stop
+from perijove.control.servers.lease import LEASE
 from perijove.domain.errors import BadInputError
 from perijove.domain.lifecycle import Event
 from perijove.domain.server import Phase

@@ -28,9 +28,8 @@ def hub(stopped: PostgresServer, tmp_path: Path) -> Iterator[tuple[subprocess.Po
     """The process, where it will listen, and its log."""
     listen = f"127.0.0.1:{free_port()}"
     config, log = tmp_path / "perijove.toml", tmp_path / "log"
-    config.write_text(
-        f'[hub]\nlisten = "{listen}"\nstate_dir = "{tmp_path}/state"\n[store]\nurl = "{stopped.url("postgres")}"\n[spawner]\nuse = "perijove.testing.null_spawner:NullSpawner"\n'
-    )
+    store, spawner = f'[store]\nurl = "{stopped.url("postgres")}"\n', '[spawner]\nuse = "perijove.testing.null_spawner:NullSpawner"\n'
+    config.write_text(f'[hub]\nlisten = "{listen}"\nstate_dir = "{tmp_path}/state"\n{store}{spawner}')
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "perijove", "hub", "--config", str(config)],

@@ -12,8 +12,8 @@ import msgspec
 from perijove.adapters.keys import Keys
 from perijove.config.settings import Settings
 from perijove.control.context import Hub
-from perijove.control.progress import wait_until_settled
-from perijove.control.reconcile import run_reconciler
+from perijove.control.servers.progress import wait_until_settled
+from perijove.control.servers.reconcile import run_reconciler
 from perijove.control.watch import Watch
 from perijove.domain.addresses import HubAddresses
 from perijove.domain.change import Notice, Topic

@@ -2,9 +2,9 @@
 
 import pytest
 
-from perijove.control.ask import ask_start
 from perijove.control.context import Hub
 from perijove.control.routing import ALIVE, PATIENCE_S
+from perijove.control.servers.ask import ask_start
 from perijove.domain.change import Topic
 from perijove.domain.lifecycle import Event
 from perijove.domain.server import Phase, Server

@@ -10,7 +10,7 @@ from perijove.domain.audit import ACTIONS
 def recorded() -> set[str]:
     """Literal actions: of AuditEvent(action=...), of `action = a if b else c`, and of calls that pass one on."""
     found: set[str] = set()
-    for path in Path(perijove.control.__file__).parent.glob("*.py"):
+    for path in Path(perijove.control.__file__).parent.rglob("*.py"):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.keyword) and node.arg == "action":

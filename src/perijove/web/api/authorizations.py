@@ -5,8 +5,8 @@ Tokens and cookies stand in the address here, so neither the hub's log nor the p
 
 from starlette.responses import Response
 
-from perijove.control.groups import find_service
-from perijove.control.users import find_person
+from perijove.control.people.groups import find_service
+from perijove.control.people.users import find_person
 from perijove.domain.access import Identity
 from perijove.domain.errors import ForbiddenError, NotFoundError, NotSignedInError
 from perijove.web.api.models import Problem, ServiceModel, UserModel

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from perijove.control.explaining import SERVICE, explain_access, explain_to
+from perijove.control.access.explaining import SERVICE, explain_access, explain_to
 from perijove.domain.access import service_resource, user_resource
 from perijove.domain.errors import BadInputError
 from perijove.web.call import Call, json_response

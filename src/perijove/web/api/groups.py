@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 from starlette.responses import Response
 
-from perijove.control.groups import add_groups, change_members, delete_group, get_group, list_groups, set_properties
+from perijove.control.people.groups import add_groups, change_members, delete_group, get_group, list_groups, set_properties
 from perijove.domain.access import group_resource, may_list
 from perijove.domain.errors import BadInputError
 from perijove.web.api.models import GroupModel, Problem

@@ -8,8 +8,8 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from perijove.control.context import Hub
-from perijove.control.ending import note_shutdown, stop_everything
 from perijove.control.routing import wait_for_proxies
+from perijove.control.servers.ending import note_shutdown, stop_everything
 from perijove.domain.errors import BadInputError
 from perijove.web.api.models import Problem
 from perijove.web.api.paging import PAGING, window

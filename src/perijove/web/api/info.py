@@ -8,8 +8,8 @@ from msgspec import Struct, field
 from starlette.responses import Response
 
 from perijove import __version__
-from perijove.control.groups import find_service
-from perijove.control.users import find_person
+from perijove.control.people.groups import find_service
+from perijove.control.people.users import find_person
 from perijove.domain.errors import NotSignedInError
 from perijove.telemetry.metrics import CONTENT_TYPE
 from perijove.web.api.models import Problem, SelfService, SelfUser, ServiceModel, UserModel

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from perijove.control.progress import ProgressEvent, progress
-from perijove.control.spawner_calls import log_tail
+from perijove.control.servers.progress import ProgressEvent, progress
+from perijove.control.servers.spawner_calls import log_tail
 from perijove.domain.server import Phase, Server
 from perijove.web.call import Call
 

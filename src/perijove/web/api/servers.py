@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 from starlette.responses import Response, StreamingResponse
 
-from perijove.control.ask import ask_delete, ask_start, ask_stop
-from perijove.control.naming import ServerChange, change_server, create_server, get_server
-from perijove.control.progress import wait_until_settled
-from perijove.control.users import find_person
+from perijove.control.people.users import find_person
+from perijove.control.servers.ask import ask_delete, ask_start, ask_stop
+from perijove.control.servers.naming import ServerChange, change_server, create_server, get_server
+from perijove.control.servers.progress import wait_until_settled
 from perijove.domain.access import asks_groups, server_resource
 from perijove.domain.errors import BadInputError
 from perijove.domain.server import Desired, Phase, Server

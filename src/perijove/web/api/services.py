@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Meta, Struct, field
 from starlette.responses import Response
 
-from perijove.control.groups import find_service, list_services
-from perijove.control.services import NewService, ServiceView, add_service, delete_service, restart_service, service_view, service_views
+from perijove.control.people.groups import find_service, list_services
+from perijove.control.services.registry import NewService, ServiceView, add_service, delete_service, restart_service, service_view, service_views
 from perijove.domain.access import may_list, service_resource
 from perijove.domain.errors import BadInputError, ConflictError, NotFoundError
 from perijove.web.api.models import Moment, Problem, ServiceModel

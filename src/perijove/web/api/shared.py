@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from perijove.control.sharing import Place, find_share, leave, shared_with
+from perijove.control.sharing.shares import Place, find_share, leave, shared_with
 from perijove.domain.access import group_resource
 from perijove.domain.share import Recipient
 from perijove.web.api.models import ShareModel

@@ -7,8 +7,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from perijove.control.share_codes import codes_of_owner, codes_of_server, make_code, revoke_codes
-from perijove.control.sharing import Place, share, shares_of_owner, shares_of_server, unshare, unshare_all
+from perijove.control.sharing.codes import codes_of_owner, codes_of_server, make_code, revoke_codes
+from perijove.control.sharing.shares import Place, share, shares_of_owner, shares_of_server, unshare, unshare_all
 from perijove.domain.errors import BadInputError, NotFoundError
 from perijove.domain.share import CODE_AGE, CODE_AGE_MAX, CODE_AGE_MIN, Recipient
 from perijove.web.api.models import Empty, MadeShareCode, ShareCodeModel, ShareModel

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import UNSET
 
-from perijove.control.naming import unstarted
-from perijove.control.users import Person
+from perijove.control.people.users import Person
+from perijove.control.servers.naming import unstarted
 from perijove.domain.access import group_resource, server_resource, service_resource, user_resource
 from perijove.domain.roles import held_roles
 from perijove.domain.server import Server

@@ -5,7 +5,7 @@ from datetime import timedelta
 from msgspec import Struct
 from starlette.responses import Response
 
-from perijove.control.standing import Standing, standing_of
+from perijove.control.site.standing import Standing, standing_of
 from perijove.web.api.models import Moment
 from perijove.web.api.shown import iso_of
 from perijove.web.call import Call, json_response

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from perijove.control.delegate import effective_scopes, grantable
-from perijove.control.sessions import end_session
-from perijove.control.sign_in import begin, finish
-from perijove.control.tokens import make_token, revoke_token, token_of_user, tokens_of_user
-from perijove.control.users import get_person
+from perijove.control.access.delegate import effective_scopes, grantable
+from perijove.control.access.tokens import make_token, revoke_token, token_of_user, tokens_of_user
+from perijove.control.people.sessions import end_session
+from perijove.control.people.sign_in import begin, finish
+from perijove.control.people.users import get_person
 from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError, NotSignedInError
 from perijove.domain.token import Token
 from perijove.ports.authenticator import Credentials, Form

@@ -6,11 +6,11 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
-from perijove.control.activity import report_user_activity
-from perijove.control.auth_state import auth_state_of, sealed_change
-from perijove.control.groups import group_exists
-from perijove.control.removal import delete_person
-from perijove.control.users import Person, UserChange, add_people, change_user, find_person, get_person, list_people
+from perijove.control.people.auth_state import auth_state_of, sealed_change
+from perijove.control.people.groups import group_exists
+from perijove.control.people.removal import delete_person
+from perijove.control.people.users import Person, UserChange, add_people, change_user, find_person, get_person, list_people
+from perijove.control.servers.activity import report_user_activity
 from perijove.domain.access import Resource, asks_groups, group_resource, may_change_admin, may_list, user_resource
 from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError
 from perijove.ports.store.access import UserQuery, Visible

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunspli
 from msgspec import UNSET, Struct, UnsetType, field
 from starlette.responses import RedirectResponse, Response
 
-from perijove.control.oauth import Authorization, AuthorizeRequest, OAuthError, consider, exchange, find_client, issue_code, narrowed
+from perijove.control.access.oauth import Authorization, AuthorizeRequest, OAuthError, consider, exchange, find_client, issue_code, narrowed
 from perijove.domain.errors import BadInputError, NotSignedInError
 from perijove.web.call import Call, json_response
 from perijove.web.described import FORM, HTML, Gives, Query, Takes, gives

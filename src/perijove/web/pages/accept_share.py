@@ -2,7 +2,7 @@
 
 from starlette.responses import RedirectResponse, Response
 
-from perijove.control.share_codes import accept_code, read_code
+from perijove.control.sharing.codes import accept_code, read_code
 from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError, NotSignedInError
 from perijove.domain.share import SharedServer
 from perijove.web.call import Call

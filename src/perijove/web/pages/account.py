@@ -2,8 +2,8 @@
 
 from starlette.responses import Response
 
-from perijove.control.accounts import change_password, has_password
-from perijove.control.sessions import revoke_session, sessions_of
+from perijove.control.people.accounts import change_password, has_password
+from perijove.control.people.sessions import revoke_session, sessions_of
 from perijove.domain.errors import BadInputError, NotFoundError, NotSignedInError, PerijoveError
 from perijove.web.call import Call
 from perijove.web.pages.home import see_other

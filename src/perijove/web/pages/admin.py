@@ -4,13 +4,13 @@ from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
-from perijove.control.accounts import local_accounts
-from perijove.control.ask import ask_start, ask_stop
-from perijove.control.audit import audit_page
-from perijove.control.invitations import INVITATION_AGE, invite
-from perijove.control.removal import delete_person
-from perijove.control.sessions import block_user, unblock_user
-from perijove.control.users import Person, add_people, checked_name, get_person, list_people
+from perijove.control.people.accounts import local_accounts
+from perijove.control.people.invitations import INVITATION_AGE, invite
+from perijove.control.people.removal import delete_person
+from perijove.control.people.sessions import block_user, unblock_user
+from perijove.control.people.users import Person, add_people, checked_name, get_person, list_people
+from perijove.control.servers.ask import ask_start, ask_stop
+from perijove.control.site.audit import audit_page
 from perijove.domain.access import may_change_admin, may_list, user_resource
 from perijove.domain.errors import BadInputError, PerijoveError
 from perijove.domain.page import Page

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from perijove.control.oauth import Authorization
+from perijove.control.access.oauth import Authorization
 from perijove.web.call import Call
 from perijove.web.pages.render import page
 

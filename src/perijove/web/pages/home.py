@@ -4,9 +4,9 @@ from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
-from perijove.control.ask import ask_delete, ask_stop
-from perijove.control.naming import create_server
-from perijove.control.visits import visits_to
+from perijove.control.people.visits import visits_to
+from perijove.control.servers.ask import ask_delete, ask_stop
+from perijove.control.servers.naming import create_server
 from perijove.domain.errors import BadInputError
 from perijove.web.call import Call
 from perijove.web.pages.own import Target, asks, may_target, target_of

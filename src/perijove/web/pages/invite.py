@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from perijove.control.invitations import Acceptance, accept_invitation, find_invitation
+from perijove.control.people.invitations import Acceptance, accept_invitation, find_invitation
 from perijove.domain.errors import BadInputError, ConflictError, PerijoveError
 from perijove.web import cookies
 from perijove.web.call import Call

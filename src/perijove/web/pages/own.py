@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from perijove.control.users import Person, get_person
+from perijove.control.people.users import Person, get_person
 from perijove.domain.access import may, server_resource
 from perijove.domain.options import OptionField, Profile
 from perijove.domain.server import Server

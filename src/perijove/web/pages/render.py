@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from starlette.responses import HTMLResponse, Response
 
-from perijove.control.groups import list_services
+from perijove.control.people.groups import list_services
 from perijove.domain.access import may as may_do
 from perijove.domain.access import service_resource
 from perijove.domain.errors import NotFoundError

@@ -4,8 +4,8 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from perijove.control.service_gauges import is_up
-from perijove.control.services import restart_service, service_view, service_views
+from perijove.control.services.gauges import is_up
+from perijove.control.services.registry import restart_service, service_view, service_views
 from perijove.domain.access import may, may_list, service_resource
 from perijove.web.call import Call
 from perijove.web.pages.home import see_other

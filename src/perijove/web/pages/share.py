@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
-from perijove.control.share_codes import MadeCode, codes_of_server, make_code, revoke_codes
-from perijove.control.sharing import Place, leave, share, shares_of_server, unshare
+from perijove.control.sharing.codes import MadeCode, codes_of_server, make_code, revoke_codes
+from perijove.control.sharing.shares import Place, leave, share, shares_of_server, unshare
 from perijove.domain.access import user_resource
 from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError, PerijoveError
 from perijove.domain.share import Recipient

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from perijove.control.sharing import shared_with
+from perijove.control.sharing.shares import shared_with
 from perijove.domain.access import may, server_resource, user_resource
 from perijove.domain.page import Page
 from perijove.domain.share import Recipient, Share, SharedServer

@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 from starlette.responses import RedirectResponse, Response
 
-from perijove.control import sign_in as use_case
-from perijove.control.ask import ask_stop
-from perijove.control.sessions import sign_out as end_session
-from perijove.control.sign_in import SignedIn
-from perijove.control.users import find_person
+from perijove.control.people import sign_in as use_case
+from perijove.control.people.sessions import sign_out as end_session
+from perijove.control.people.sign_in import SignedIn
+from perijove.control.people.users import find_person
+from perijove.control.servers.ask import ask_stop
 from perijove.domain.errors import BadInputError, PerijoveError
 from perijove.domain.token import Session
 from perijove.ports.authenticator import Credentials, Redirect

@@ -6,8 +6,8 @@ from urllib.parse import quote, unquote
 
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from perijove.control.ask import ask_start
-from perijove.control.naming import find_server
+from perijove.control.servers.ask import ask_start
+from perijove.control.servers.naming import find_server
 from perijove.domain.access import may, server_resource
 from perijove.domain.errors import BadInputError, NotFoundError, PerijoveError
 from perijove.domain.options import OptionField

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from perijove.control.standing import standing_of
+from perijove.control.site.standing import standing_of
 from perijove.web.call import Call
 from perijove.web.pages.render import page
 

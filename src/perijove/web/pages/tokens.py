@@ -2,8 +2,8 @@
 
 from starlette.responses import Response
 
-from perijove.control.delegate import grantable
-from perijove.control.tokens import make_token, revoke_token, tokens_of_user
+from perijove.control.access.delegate import grantable
+from perijove.control.access.tokens import make_token, revoke_token, tokens_of_user
 from perijove.domain.errors import BadInputError, NotFoundError, PerijoveError
 from perijove.domain.token import TokenKind
 from perijove.web.call import Call

@@ -1,0 +1,82 @@
+"""Look after running servers: one question to the spawner for many, under a lease, every few seconds."""
+
+from asyncio import TaskGroup
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+
+from perijove.control.context import Hub
+from perijove.control.periodic import every
+from perijove.control.servers.effects import move, tell
+from perijove.control.servers.lease import nudge, own_lease
+from perijove.control.servers.probing import ADMINISTRATOR
+from perijove.control.servers.spawner_calls import AT_ONCE, ask_spawner, log_tail
+from perijove.domain.errors import StaleError
+from perijove.domain.lifecycle import Event, Transition
+from perijove.domain.server import Failure, Phase, Server, ServerId
+from perijove.ports.spawner import Exited, Pending, Running, Status
+from perijove.ports.store.store import Tx
+
+_log = structlog.get_logger("perijove.polling")
+DEFAULT_S = 15.0
+TOGETHER = 20
+"""How many of those found dead are dealt with at the same time."""
+
+
+async def keep_polling(hub: Hub) -> None:
+    """Until cancelled; the first look is at once, for servers may have died while no hub was there."""
+    await every(hub, "poll", hub.settings.cull.poll_every or DEFAULT_S, poll_once)
+
+
+async def poll_once(hub: Hub) -> None:
+    """Look after every ready server once."""
+    last = ServerId(0)
+    while True:
+        servers = await hub.store.read(lambda tx: tx.servers.in_phase(Phase.READY, last, AT_ONCE))  # noqa: B023 - run before the loop goes on
+        if not servers:
+            return
+        last = servers[-1].id
+        changed = [pair for pair in zip(servers, await ask_spawner(hub, servers), strict=True) if _changed(*pair)]
+        for first in range(0, len(changed), TOGETHER):
+            await _note_all(hub, changed[first : first + TOGETHER])
+
+
+def _changed(server: Server, status: Status) -> bool:
+    if isinstance(status, Running):
+        return status.address is not None and status.address != server.address
+    return isinstance(status, Exited | Pending)
+
+
+async def _note_all(hub: Hub, changed: Iterable[tuple[Server, Status]]) -> None:
+    async with TaskGroup() as group:
+        for server, status in changed:
+            group.create_task(_note(hub, server, status))
+
+
+async def _note(hub: Hub, server: Server, status: Status) -> None:
+    match status:
+        case Exited(exit_code, message):
+            tail = await log_tail(hub, server)
+            words = message or "The server ended by itself."
+            failure = Failure(code="died", message=words, hint=ADMINISTRATOR, exit_code=exit_code, log_tail=tail)
+            await _move(hub, server, Event.DIED, failure=failure)
+        case Running(address):
+            await _move(hub, server, Event.MOVED, address=address)
+        case Pending():
+            await _move(hub, server, Event.REQUEUED)
+
+
+async def _move(hub: Hub, server: Server, event: Event, **changes: Any) -> None:
+    """Move the row unless it changed since it was read: a wish, or a new attempt, makes the answer worthless."""
+    now = hub.clock.now()
+
+    def write(tx: Tx) -> Transition:
+        transition = move(tx, hub, server, event, now, **own_lease(hub, now), **changes)
+        nudge(tx, transition.after, now)
+        return transition
+
+    try:
+        tell(hub, [await hub.store.write(write)])
+    except StaleError:
+        _log.debug("a server changed while it was looked after", server=server.full_name)

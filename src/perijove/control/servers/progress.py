@@ -1,0 +1,121 @@
+"""How a start goes, for the person who waits: what was said so far, what is said now, and how it ended."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from perijove.control.context import Hub
+from perijove.control.servers.admission import standing
+from perijove.domain.change import Notice
+from perijove.domain.server import Desired, Phase, Server
+from perijove.ports.store.store import Tx
+
+PERCENT = {Phase.QUEUED: 0.0, Phase.STARTING: 10.0, Phase.WAITING: 60.0, Phase.ROUTING: 90.0, Phase.READY: 100.0, Phase.UNKNOWN: 50.0}
+WORDS = {
+    Phase.QUEUED: "Waiting for a place",
+    Phase.STARTING: "Starting the server",
+    Phase.WAITING: "The server is up; waiting for its first answer",
+    Phase.ROUTING: "Opening the way to the server",
+    Phase.STOPPING: "Stopping the server",
+    Phase.UNKNOWN: "The hub was restarted; looking for the server",
+}
+_QUEUE_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """`percent` 0 to 100, None if it does not change. The last event has `ended`: the row as it came to rest (None: deleted)."""
+
+    message: str
+    percent: float | None = None
+    last: bool = False
+    ended: Server | None = None
+
+
+def settled(server: Server | None) -> bool:
+    """Nothing more will happen to it by itself."""
+    if server is None:
+        return True
+    if server.phase is Phase.READY:
+        return server.desired is Desired.RUNNING
+    return server.stopped and server.desired is not Desired.ABSENT
+
+
+async def wait_until_settled(hub: Hub, server: Server, within_s: float) -> Server | None:
+    """The row when it is settled, or as it is after `within_s` seconds or when the hub ends; None when it was deleted."""
+    if settled(server):
+        return server
+    present: Server | None = server
+    with hub.watch.of(server.id, at_rest=True) as news:
+        try:
+            async with asyncio.timeout(within_s or None):
+                while True:
+                    news.clear()
+                    present = await hub.store.read(lambda tx: tx.servers.get(server.id))
+                    if settled(present) or hub.watch.ended:
+                        return present
+                    await news.wait()
+        except TimeoutError:
+            return present
+
+
+async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
+    """The present attempt from its beginning to its end, however often the hub is restarted meanwhile."""
+    seen, percent, phase, place, attempt = 0, 0.0, None, None, server.start_id
+    with hub.watch.of(server.id) as news:
+        while True:
+            news.clear()
+            present, notices, queue = await _read(hub, server, seen)
+            if present is not None and present.start_id != attempt:
+                percent, phase, attempt = 0.0, None, present.start_id
+            for notice in notices:
+                seen = notice.revision
+                if present is not None and notice.data.get("start_id") == present.start_id:
+                    told = notice.data.get("percent")
+                    percent = max(percent, _within(told)) if isinstance(told, int | float) else percent
+                    yield ProgressEvent(str(notice.data.get("message", "")), percent)
+            if present is None or settled(present):
+                yield ProgressEvent(_ending(present), 100.0, last=True, ended=present)
+                return
+            if present.phase is not phase or queue != place:
+                phase, place = present.phase, queue
+                percent = max(percent, PERCENT.get(present.phase, percent))
+                yield ProgressEvent(queue or WORDS.get(present.phase, present.phase.value), percent)
+            try:
+                async with asyncio.timeout(_QUEUE_AGAIN_S if present.phase is Phase.QUEUED else None):
+                    await news.wait()
+            except TimeoutError:
+                continue
+
+
+async def _read(hub: Hub, server: Server, seen: int) -> tuple[Server | None, list[Notice], str]:
+    return await hub.store.read(lambda tx: _look(tx, hub, server, seen))
+
+
+def _look(tx: Tx, hub: Hub, server: Server, seen: int) -> tuple[Server | None, list[Notice], str]:
+    present = tx.servers.get(server.id)
+    notices = tx.notices.progress(server.id, seen)
+    queue = _place(tx, hub, present) if present is not None and present.phase is Phase.QUEUED else ""
+    return present, notices, queue
+
+
+def _within(percent: float) -> float:
+    """A spawner's own scale lies between STARTING and WAITING."""
+    low, high = PERCENT[Phase.STARTING], PERCENT[Phase.WAITING]
+    return low + (high - low) * min(max(percent, 0.0), 100.0) / 100.0
+
+
+def _place(tx: Tx, hub: Hub, server: Server) -> str:
+    """Where in the queue, and what for."""
+    place, length = tx.servers.queue_position(server)
+    return f"Waiting for a place: number {place} of {length} in the queue. {standing(tx, hub, server).reason}".strip()
+
+
+def _ending(server: Server | None) -> str:
+    if server is None:
+        return "The server was deleted"
+    if server.phase is Phase.READY:
+        return "The server is ready"
+    if server.failure is not None:
+        return server.failure.message
+    return "The server is stopped"

@@ -1,0 +1,1 @@
+"""Services: run by the hub or not, reached through the proxy, looked after."""

@@ -1,0 +1,1 @@
+"""Servers that are shared: with people, with groups, by link."""
