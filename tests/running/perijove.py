@@ -133,7 +133,7 @@ def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | No
             yield running
         finally:
             running.end()
-            _stop_servers(running)
+            _stop_servers(running, account)
             running.close()
             _remove_accounts(account)
 
@@ -182,16 +182,14 @@ def _remove_accounts(prefix: str) -> None:
             subprocess.run(["userdel", "--force", "--remove", entry.pw_name], check=False, capture_output=True)
 
 
-def _stop_servers(running: Running) -> None:
-    """Servers outlive the hub by design: end those this test's hub started, found by their folder in the environment."""
-    mark = str(running.folder).encode()
+def _stop_servers(running: Running, account: str) -> None:
+    """Servers outlive the hub by design: end those this test's hub started, found by what their environment says of it."""
+    marks = str(running.folder).encode(), account.encode(), f"JUPYTERHUB_API_URL={running.hub_url}/".encode(), f"{running.url}/".encode()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if (
-                    int(entry.name) not in {os.getpid(), running.process.pid}
-                    and mark in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-                ):
+                words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                if int(entry.name) not in {os.getpid(), running.process.pid} and any(mark in words for mark in marks):
                     os.kill(int(entry.name), signal.SIGKILL)
             except OSError:
                 continue
