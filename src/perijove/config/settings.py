@@ -219,12 +219,32 @@ class AccessSection(Section, frozen=True):
     """Scopes that everybody holds beside those of the default role `user`, such as `shares!user`."""
 
 
+class GroupLimitsEntry(Section, frozen=True):
+    """The people of a group, wherever the group comes from: [[limits.groups]]. Whoever is in several is bound by the limits of each."""
+
+    name: str
+    active_servers: Count = 0
+    """How many servers its people may have at once, together."""
+    concurrent_starts: Count = 0
+    """How many of their servers may be starting at the same time."""
+    active_servers_per_user: Count | None = None
+    """How many servers each of them may have, in place of what [limits] says; 0: any number. Of several groups, the most generous counts."""
+    priority: Annotated[int, Meta(ge=-100, le=100)] = 0
+    """So many steps of the queue before others, or, below 0, behind them. Of several [[limits.groups]] the highest counts; whoever is in none has 0."""
+
+
 class LimitsSection(Section, frozen=True):
-    """How much at once, and how long. 0 lifts a limit."""
+    """How much at once, and how long. 0 lifts a limit. Starts that a limit keeps back wait in a queue."""
 
     concurrent_starts: Count = 100
+    """How many servers may be starting at the same time, on the whole site. A spawner may say a smaller number."""
     active_servers: Count = 0
+    """How many servers there may be at once, on the whole site."""
     active_servers_per_user: Count = 0
+    """How many servers one person may have at once."""
+    queue_step: Duration = 300.0
+    """In the queue, a step of priority is worth having asked so much earlier, and each server one has, or asked for before, so much later. So
+    whoever asks for their first goes before those who ask for more, and still nobody waits for ever. 0: who asked first goes first."""
     named_servers: bool = True
     """Whether people may have servers beside their default one."""
     named_servers_per_user: Count = 0
@@ -242,6 +262,8 @@ class LimitsSection(Section, frozen=True):
     sign_in_failures: Count = 10
     """Failed sign-ins of one name or one address within sign_in_window before it has to wait."""
     sign_in_window: Duration = 900.0
+    groups: tuple[GroupLimitsEntry, ...] = ()
+    """Limits and priorities of groups, as [[limits.groups]]."""
 
 
 class CullSection(Section, frozen=True):

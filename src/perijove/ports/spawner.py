@@ -6,7 +6,7 @@ at any await. Any method may be called by another hub replica than the one that 
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from perijove.domain.options import OptionField
 from perijove.domain.server import JsonObject, ServerId
@@ -136,4 +136,15 @@ class Spawner(Protocol):
 
     async def forget(self, user_name: str, server_name: str) -> None:
         """The server was deleted for good: remove what would otherwise stay for ever (volumes, run folders). Never a person's files in a home directory."""
+        ...
+
+
+@runtime_checkable
+class BearsStarts(Protocol):
+    """A spawner may have this beside the methods above."""
+
+    @property
+    def concurrent_starts(self) -> int:
+        """How many starts the place bears at once, whichever replicas they come from; 0: any number. The smaller of this and of the site's own
+        limit holds; the others wait in the queue."""
         ...

@@ -171,6 +171,7 @@ SERVERS = _table(
     Index("ix_servers_phase", "phase", "id"),
     Index("ix_servers_busy", "user_id", "phase", sqlite_where=text(_BUSY), postgresql_where=text(_BUSY)),
     Index("ix_servers_queue", "queued_at", "id", sqlite_where=text("phase = 'queued'"), postgresql_where=text("phase = 'queued'")),
+    Index("ix_servers_started", "started_at", "queued_at", "user_id"),
     Index("ix_servers_absent", "id", sqlite_where=text("desired = 'absent'"), postgresql_where=text("desired = 'absent'")),
 )
 """Deleting a user who has servers is refused: they must be stopped first."""

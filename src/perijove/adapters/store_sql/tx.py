@@ -9,6 +9,7 @@ from perijove.adapters.store_sql.notices import SqlNotices
 from perijove.adapters.store_sql.oauth import SqlOAuth
 from perijove.adapters.store_sql.passwords import SqlPasswords
 from perijove.adapters.store_sql.proxies import SqlProxies
+from perijove.adapters.store_sql.queue import SqlQueue
 from perijove.adapters.store_sql.replicas import SqlReplicas
 from perijove.adapters.store_sql.roles import SqlRoles
 from perijove.adapters.store_sql.routes import SqlRoutes
@@ -38,6 +39,7 @@ class SqlTx:
         self.services = SqlServices(link, self.tokens)
         self.service_states = SqlServiceStates(link)
         self.servers = SqlServers(link, self.tokens, self.routes)
+        self.queue = SqlQueue(link)
         self.passwords = SqlPasswords(link)
         self.invitations = SqlInvitations(link)
         self.shares = SqlShares(link)

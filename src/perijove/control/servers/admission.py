@@ -1,13 +1,15 @@
 """The queue: who may start now. One decision in one transaction for all who wait, so that nobody overtakes anybody."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid4
 
 from perijove.control.context import Hub
 from perijove.control.servers.effects import move, tell
 from perijove.control.servers.lease import own_lease
+from perijove.control.servers.limits import limits_of
 from perijove.domain.lifecycle import Event, Transition
-from perijove.domain.limits import ACTIVE_PHASES, STARTING_PHASES, Admission, Limits, Load, admit, admit_queue
+from perijove.domain.limits import ACTIVE_PHASES, STARTING_PHASES, Crowd, Limits, Load, Waiting, line_up, room
 from perijove.domain.server import Phase, Server
 from perijove.ports.store.store import Tx
 
@@ -15,60 +17,57 @@ QUEUE = "queue"
 """What transactions that let starts through serialise on."""
 AT_ONCE = 500
 """How many are let through in one transaction; the next follows at once."""
-_LOOKED_AT = 5000
-"""How far down the queue somebody without too many servers of their own is looked for."""
+LOOKED_AT = 20_000
+"""How many of the queue are ordered; who asked later has to wait until it is shorter."""
 
 
-def limits_of(hub: Hub) -> Limits:
-    settings = hub.settings.limits
-    return Limits(
-        concurrent_starts=settings.concurrent_starts,
-        active_servers=settings.active_servers,
-        active_servers_per_user=settings.active_servers_per_user,
-    )
-
-
-def admit_at_once(tx: Tx, hub: Hub, server: Server, now: datetime) -> Transition | None:
-    """Let a start that was queued in this transaction through, unless limits or somebody who waits already stand before it."""
+def admit_at_once(tx: Tx, hub: Hub, server: Server, groups: Sequence[str], now: datetime) -> Transition | None:
+    """Let a start that was queued in this transaction through, unless limits or somebody who waits already stand before it.
+    `groups`: of its owner."""
     limits = limits_of(hub)
     if limits:
         tx.serialise(QUEUE)
-        load, queued = _load(tx, limits)
-        if queued > 1 or not admit(_with_own(tx, load, server, limits), limits).admitted:
+        load, queued = load_of(tx, limits)
+        if queued > 1 or not room(load, limits):
+            return None
+        crowd = Crowd(
+            load=load,
+            active_of={server.user_id: tx.servers.active_of(server.user_id)} if limits.per_user else {},
+            groups_of={server.user_id: groups},
+            load_of=tx.queue.load_of_groups([name for name in limits.full_groups if name in groups]),
+        )
+        if line_up([Waiting(server.id, server.user_id, now)], crowd, limits)[0].held is not None:
             return None
     return _admitted(tx, hub, server, now)
 
 
-def standing(tx: Tx, hub: Hub, server: Server) -> Admission:
-    """What a queued server waits for."""
-    limits = limits_of(hub)
-    return admit(_with_own(tx, _load(tx, limits)[0], server, limits), limits)
-
-
 async def admit_waiting(hub: Hub) -> tuple[list[Server], bool]:
-    """Let through whom the limits allow, oldest wish first: the servers, which this replica has to drive now, and whether to
-    go on at once."""
+    """Let through whom the limits allow, in the order of domain.limits: the servers, which this replica has to drive now, and
+    whether to go on at once."""
     limits = limits_of(hub)
     moves: list[Transition] = []
 
-    def write(tx: Tx) -> None:
+    def write(tx: Tx) -> bool:
         moves.clear()
         tx.serialise(QUEUE)
-        queue = tx.servers.queued(_LOOKED_AT if limits.active_servers_per_user else AT_ONCE)
-        if not queue:
-            return
-        load, _ = _load(tx, limits)
-        own = {user: tx.servers.active_of(user) for user in {server.user_id for server in queue}} if limits.active_servers_per_user else {}
+        load, queued = load_of(tx, limits)
+        free = min(room(load, limits), AT_ONCE)
+        if not queued or not free:
+            return False
+        places = line_up(tx.queue.waiting(LOOKED_AT), crowd_of(tx, limits, load), limits)
+        chosen = [place.waiting.id for place in places if place.held is None][:free]
+        taken = {server.id: server for server in tx.queue.take(chosen)}
         now = hub.clock.now()
-        moves.extend(_admitted(tx, hub, server, now) for server in admit_queue(queue, load, own, limits)[:AT_ONCE])
+        moves.extend(_admitted(tx, hub, taken[key], now) for key in chosen if key in taken)
+        return len(chosen) == AT_ONCE
 
-    await hub.store.write(write)
+    more = await hub.store.write(write)
     tell(hub, moves)
-    return [transition.after for transition in moves], len(moves) == AT_ONCE
+    return [transition.after for transition in moves], more
 
 
-def _load(tx: Tx, limits: Limits) -> tuple[Load, int]:
-    """The load, and how many wait. What no limit asks for is not counted."""
+def load_of(tx: Tx, limits: Limits) -> tuple[Load, int]:
+    """The site's load, and how many wait. What no limit asks for is not counted."""
     phases = {Phase.QUEUED, *STARTING_PHASES, *(ACTIVE_PHASES if limits.active_servers else ())}
     counts = tx.servers.counts(tuple(phases))
     starting = sum(counts[phase] for phase in STARTING_PHASES)
@@ -76,9 +75,14 @@ def _load(tx: Tx, limits: Limits) -> tuple[Load, int]:
     return Load(starting=starting, active=active), counts[Phase.QUEUED]
 
 
-def _with_own(tx: Tx, load: Load, server: Server, limits: Limits) -> Load:
-    own = tx.servers.active_of(server.user_id) if limits.active_servers_per_user else 0
-    return Load(starting=load.starting, active=load.active, active_of_user=own)
+def crowd_of(tx: Tx, limits: Limits, load: Load) -> Crowd:
+    """What decides about all who wait, in three statements at most."""
+    return Crowd(
+        load=load,
+        active_of=tx.queue.active_of_people() if limits.queue_step or limits.per_user else {},
+        groups_of=tx.queue.groups_of_people(list(limits.groups)),
+        load_of=tx.queue.load_of_groups(limits.full_groups),
+    )
 
 
 def _admitted(tx: Tx, hub: Hub, server: Server, now: datetime) -> Transition:

@@ -41,7 +41,7 @@ async def ask_start(hub: Hub, user: str, name: str, *, options: Mapping[str, Any
         if wish is None:
             return server, [], False
         tx.audit.add(event)
-        return *_start(tx, hub, wish, chosen, shown, now), True
+        return *_start(tx, hub, wish, owner, chosen, shown, now), True
 
     server, moves, changed = await hub.store.write(write)
     tell(hub, moves)
@@ -87,7 +87,9 @@ async def _ask_end(hub: Hub, user: str, name: str, desired: Desired, *, actor: s
     return server
 
 
-def _start(tx: Tx, hub: Hub, wish: Wish, options: JsonObject | None, display_name: str | None, now: datetime) -> tuple[Server, list[Transition]]:
+def _start(
+    tx: Tx, hub: Hub, wish: Wish, owner: User, options: JsonObject | None, display_name: str | None, now: datetime
+) -> tuple[Server, list[Transition]]:
     """Queue it, and let it through in the same transaction if nothing stands before it."""
     wanted = replace(
         wish.server,
@@ -101,7 +103,7 @@ def _start(tx: Tx, hub: Hub, wish: Wish, options: JsonObject | None, display_nam
         server, moves = tx.servers.save(wanted), list[Transition]()
     else:
         moves = [move(tx, hub, wanted, wish.event, now, ready_at=None, started_at=None, lease_holder=None, lease_until=None)]
-        admitted = admit_at_once(tx, hub, moves[0].after, now)
+        admitted = admit_at_once(tx, hub, moves[0].after, owner.groups, now)
         moves += [admitted] if admitted is not None else []
         server = moves[-1].after
     nudge(tx, server, now)

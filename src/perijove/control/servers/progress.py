@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from perijove.control.context import Hub
-from perijove.control.servers.admission import standing
+from perijove.control.servers.admission import load_of
+from perijove.control.servers.limits import limits_of
 from perijove.domain.change import Notice
+from perijove.domain.limits import why_full
 from perijove.domain.server import Desired, Phase, Server
 from perijove.ports.store.store import Tx
 
@@ -108,7 +110,8 @@ def _within(percent: float) -> float:
 def _place(tx: Tx, hub: Hub, server: Server) -> str:
     """Where in the queue, and what for."""
     place, length = tx.servers.queue_position(server)
-    return f"Waiting for a place: number {place} of {length} in the queue. {standing(tx, hub, server).reason}".strip()
+    limits = limits_of(hub)
+    return f"Waiting for a place: number {place} of {length} in the queue. {why_full(load_of(tx, limits)[0], limits)}".strip()
 
 
 def _ending(server: Server | None) -> str:

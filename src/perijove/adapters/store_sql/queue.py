@@ -1,0 +1,102 @@
+"""The queue as few numbers for all who wait, whatever their number: what decides who goes on, in a handful of statements."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Select, Text, bindparam, func, select
+
+from perijove.adapters.store_sql.link import Link
+from perijove.adapters.store_sql.rows import from_us, to_json, to_us
+from perijove.adapters.store_sql.schema import GROUPS, MEMBERSHIPS, SERVERS
+from perijove.adapters.store_sql.server_rows import select_servers, server_of
+from perijove.adapters.store_sql.statement import Speech, Statement, constant, constants, equals
+from perijove.domain.limits import ACTIVE_PHASES, STARTING_PHASES, Load, Waiting
+from perijove.domain.server import Phase, Server, ServerId, UserId
+
+_QUEUED: Final = SERVERS.c.phase == constant(Phase.QUEUED.value)
+_BY_QUEUE: Final = (SERVERS, "INDEXED BY ix_servers_queue", "sqlite")
+_ACTIVE: Final = SERVERS.c.phase.in_(constants(sorted(phase.value for phase in ACTIVE_PHASES)))
+_STARTING: Final = SERVERS.c.phase.in_(constants(sorted(phase.value for phase in STARTING_PHASES)))
+_PEOPLE: Final = select(SERVERS.c.user_id).where(_QUEUED)
+_WAITED: Final = (SERVERS.c.started_at > bindparam("since"), SERVERS.c.started_at > SERVERS.c.queued_at)
+
+_WAITING = Statement(
+    select(SERVERS.c.id, SERVERS.c.user_id, SERVERS.c.queued_at)
+    .where(_QUEUED)
+    .order_by(SERVERS.c.queued_at, SERVERS.c.id)
+    .limit(bindparam("size"))
+    .with_hint(*_BY_QUEUE)
+)
+_LENGTH = Statement(select(func.count()).select_from(SERVERS).where(_QUEUED).with_hint(*_BY_QUEUE))
+_ACTIVE_OF_PEOPLE = Statement(select(SERVERS.c.user_id, func.count()).where(_ACTIVE, SERVERS.c.user_id.in_(_PEOPLE)).group_by(SERVERS.c.user_id))
+
+
+def _groups_named(speech: Speech) -> Select[Any]:
+    return select(GROUPS.c.id).where(GROUPS.c.name.in_(speech.listed("names", Text())))
+
+
+_GROUPS_OF_PEOPLE = Statement(
+    lambda speech: (
+        select(MEMBERSHIPS.c.user_id, GROUPS.c.name)
+        .where(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.group_id.in_(_groups_named(speech)), MEMBERSHIPS.c.user_id.in_(_PEOPLE))
+        .order_by(MEMBERSHIPS.c.user_id, GROUPS.c.name)
+    )
+)
+_LOAD_OF_GROUPS = Statement(
+    lambda speech: (
+        select(GROUPS.c.name, func.count().filter(_STARTING), func.count())
+        .where(_ACTIVE, MEMBERSHIPS.c.user_id == SERVERS.c.user_id, MEMBERSHIPS.c.group_id == GROUPS.c.id, GROUPS.c.id.in_(_groups_named(speech)))
+        .group_by(GROUPS.c.name)
+    )
+)
+_TAKE = Statement(
+    lambda speech: (
+        select_servers()
+        .where(_QUEUED, SERVERS.c.id.in_(speech.listed("ids", BigInteger())))
+        .order_by(SERVERS.c.id)
+        .with_for_update(of=SERVERS, key_share=True)
+    )
+)
+_LEFT = Statement(select(func.count()).select_from(SERVERS).where(*_WAITED))
+_LEFT_OF_GROUP = Statement(
+    select(func.count())
+    .select_from(SERVERS)
+    .where(
+        *_WAITED,
+        SERVERS.c.user_id.in_(select(MEMBERSHIPS.c.user_id).where(MEMBERSHIPS.c.group_id == GROUPS.c.id, equals(GROUPS.c.name, "group_name"))),
+    )
+)
+
+
+class SqlQueue:
+    """Implements ports.store.Queue."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def length(self) -> int:
+        return int(self._link.value(_LENGTH))
+
+    def waiting(self, limit: int) -> list[Waiting]:
+        return [Waiting(ServerId(key), UserId(user), from_us(queued or 0)) for key, user, queued in self._link.rows(_WAITING, size=limit)]
+
+    def active_of_people(self) -> dict[UserId, int]:
+        return {UserId(user): number for user, number in self._link.rows(_ACTIVE_OF_PEOPLE)}
+
+    def groups_of_people(self, names: Sequence[str]) -> dict[UserId, list[str]]:
+        found: dict[UserId, list[str]] = {}
+        for user, name in self._link.rows(_GROUPS_OF_PEOPLE, names=to_json(list(names))) if names else ():
+            found.setdefault(UserId(user), []).append(name)
+        return found
+
+    def load_of_groups(self, names: Sequence[str]) -> dict[str, Load]:
+        rows = self._link.rows(_LOAD_OF_GROUPS, names=to_json(list(names))) if names else ()
+        return {name: Load(starting=starting, active=active) for name, starting, active in rows}
+
+    def take(self, server_ids: Sequence[ServerId]) -> list[Server]:
+        return [server_of(row) for row in self._link.rows(_TAKE, ids=to_json(list(server_ids)))] if server_ids else []
+
+    def left_since(self, moment: datetime, group: str = "") -> int:
+        since = to_us(moment)
+        return int(self._link.value(_LEFT_OF_GROUP, since=since, group_name=group) if group else self._link.value(_LEFT, since=since))
