@@ -36,7 +36,8 @@ def fill(url: str, listener: str, crowd: Crowd) -> None:
     )
     for group_id, (name, members) in enumerate(crowd.groups(), 1):
         database.execute(insert(orm.Group), [{"id": group_id, "name": name, "properties": {}}])
-        database.execute(insert(orm.user_group_map), [{"user_id": number + 1, "group_id": group_id} for number in members])
+        if members:  # an INSERT of no rows would be one of an empty row
+            database.execute(insert(orm.user_group_map), [{"user_id": number + 1, "group_id": group_id} for number in members])
     running = [number for number in numbers if crowd.runs(number)]
     database.execute(
         insert(orm.Server),

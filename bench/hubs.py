@@ -154,7 +154,8 @@ def clean_environ(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def _listener() -> Iterator[str]:
+def listener() -> Iterator[str]:
+    """URL of a process that answers in the place of every server."""
     process = subprocess.Popen(
         [sys.executable, Path(__file__).with_name("listener.py"), JUPYTERHUB], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -173,7 +174,7 @@ async def jupyterhub(keep: bool, owners: Mapping[str, Owner] = MappingProxyType(
     """JupyterHub without proxy and with a spawner that starts nothing. `crowd`: who is there from the start. Raises BenchError."""
     venv, url = jupyterhub_venv(), f"http://127.0.0.1:{free_port()}"
     owners = {"bench": Owner(BENCH), **owners}
-    with scratch(keep) as folder, _listener() as address:
+    with scratch(keep) as folder, listener() as address:
         given = json.dumps({name: {"token": owner.token, "scopes": list(owner.scopes)} for name, owner in owners.items()})
         environ = clean_environ(BENCH_URL=url, BENCH_OWNERS=given, BENCH_LISTENER=address, BENCH_FOLDER=str(folder))
         if crowd is not None:

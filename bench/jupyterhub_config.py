@@ -65,10 +65,16 @@ c: Any = globals()["get_config"]()  # JupyterHub puts it there
 folder = Path(os.environ["BENCH_FOLDER"])
 
 c.JupyterHub.hub_bind_url = os.environ["BENCH_URL"]
-c.JupyterHub.bind_url = "http://127.0.0.1:1"  # nobody listens: there is no proxy
+if "BENCH_PROXY" in os.environ:  # configurable-http-proxy, which goes on while the hub is restarted; its token is in CONFIGPROXY_AUTH_TOKEN
+    c.JupyterHub.bind_url = os.environ["BENCH_DOOR"]
+    c.JupyterHub.cleanup_servers = False
+    c.ConfigurableHTTPProxy.should_start = False
+    c.ConfigurableHTTPProxy.api_url = os.environ["BENCH_PROXY"]
+else:
+    c.JupyterHub.bind_url = "http://127.0.0.1:1"  # nobody listens: there is no proxy
+    c.JupyterHub.proxy_class = NullProxy
 c.JupyterHub.db_url = f"sqlite:///{folder / 'jupyterhub.sqlite'}"
 c.JupyterHub.cookie_secret_file = str(folder / "cookie_secret")
-c.JupyterHub.proxy_class = NullProxy
 c.JupyterHub.spawner_class = NullSpawner
 c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.concurrent_spawn_limit = 0
@@ -77,7 +83,7 @@ c.JupyterHub.log_level = "WARN"
 c.Authenticator.allow_all = True
 c.NullSpawner.address = os.environ["BENCH_LISTENER"]
 c.NullSpawner.http_timeout = 600  # thousands of servers are looked after at once when the hub starts
-c.JupyterHub.init_spawners_timeout = -1
+c.JupyterHub.init_spawners_timeout = int(os.environ.get("BENCH_INIT_SPAWNERS_S", "-1"))
 owners: dict[str, dict[str, Any]] = json.loads(os.environ["BENCH_OWNERS"])
 c.JupyterHub.services = [{"name": name, "api_token": owner["token"]} for name, owner in owners.items()]
 c.JupyterHub.load_roles = [{"name": name, "services": [name], "scopes": owner["scopes"]} for name, owner in owners.items()]

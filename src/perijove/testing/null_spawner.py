@@ -1,6 +1,6 @@
 """A spawner that starts nothing, in no time: what is left is the hub's own work. For benchmarks, and for trying things out.
 
-All its servers are one tiny HTTP listener in the hub's process that answers 200 to everything.
+All its servers are one tiny HTTP listener in the hub's process that answers 200 to everything, or one elsewhere that outlives the hub.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ class NullSpawner:
         """How long a start takes."""
         checkpoint: bool = False
         """Yield a checkpoint, as spawners of real places do."""
+        address: str = ""
+        """URL of a listener that stands for every server, which other hubs, and the next one, find as well. Empty: one in the hub's process."""
 
     def __init__(self, config: Config, context: PluginContext, address: str) -> None:
         self._config = config
@@ -41,7 +43,10 @@ class NullSpawner:
     @classmethod
     @asynccontextmanager
     async def open(cls, config: Config, context: PluginContext) -> AsyncIterator["NullSpawner"]:
-        """Listens on a free port of the loopback address while the hub runs."""
+        """Listens on a free port of the loopback address while the hub runs, unless `address` names a listener."""
+        if config.address:
+            yield cls(config, context, config.address)
+            return
         listener = await asyncio.get_running_loop().create_server(_Listener, "127.0.0.1", 0, backlog=1024)
         async with listener:
             port = listener.sockets[0].getsockname()[1]
