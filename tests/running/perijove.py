@@ -11,10 +11,10 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from secrets import token_hex
+from secrets import randbelow, token_hex
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
@@ -31,11 +31,12 @@ def accounts() -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on just now, outside of those the system gives to the connections of other tests."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", 10_000 + randbelow(20_000)))
+            port: int = probe.getsockname()[1]
+            return port
 
 
 def until(look: Callable[[], T], *, what: str, within_s: float = 60.0, pause_s: float = 0.05) -> T:

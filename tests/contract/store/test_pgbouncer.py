@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -66,18 +67,17 @@ class Bouncer:
 
 
 @pytest.fixture
-def bouncer(postgres: PostgresServer, tmp_path: Path) -> Iterator[Bouncer]:
+def bouncer(postgres: PostgresServer) -> Iterator[Bouncer]:
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if program is None:
         pytest.skip("pgbouncer is not installed: ask the administrator of this machine for `apt-get install pgbouncer`")
-    folder = tmp_path / "bouncer"
-    folder.mkdir()
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
-    made = Bouncer(program, postgres, folder)
-    made.start()
-    yield made
-    made.stop()
+    with TemporaryDirectory(prefix="pgbouncer-") as folder:
+        made = Bouncer(program, postgres, Path(folder))
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
 
 
 async def _add(store: SqlStore, name: str, clock: FakeClock) -> None:

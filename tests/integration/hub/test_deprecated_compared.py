@@ -45,8 +45,8 @@ def hubs(jupyterhub_6_env: Path) -> Iterator[dict[str, Talk]]:
         TemporaryDirectory(prefix="both-") as folder,
         jupyterhub(jupyterhub_6_env, THEIRS) as url,
         perijove(ours(), command="hub") as running,
-        closing(Talk(url, Path(folder))) as theirs,
-        closing(Talk(running.hub_url, Path(folder))) as mine,
+        closing(Talk(url, Path(folder, "theirs"))) as theirs,
+        closing(Talk(running.hub_url, Path(folder, "ours"))) as mine,
     ):
         for talk in (theirs, mine):
             talk.prepare()

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import httpx
 
+from tests.running.perijove import free_port
+
 from .fake_hub import CALLBACK, CLIENT_ID, SERVER_TOKEN, FakeHub
 
 SOURCE = Path(__file__).parents[3] / "singleuser" / "src"
@@ -23,12 +25,6 @@ HOST = "hub.test"
 NAVIGATE = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Accept": "text/html"}
 FETCH = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin"}
 START_TIMEOUT_S = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment(hub: FakeHub, home: Path, service_url: str, **more: str) -> dict[str, str]:
