@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from perijove.config.settings import Settings
+from perijove.control.board import Board
 from perijove.control.watch import Watch
 from perijove.domain.addresses import HubAddresses
 from perijove.domain.lifecycle import Transition
@@ -39,6 +40,7 @@ class Hub:
     catalog: Catalog = BUILT_IN
     """The scopes there are, the site's own included."""
     timings: Timings = field(default_factory=NoTimings)
+    board: Board = field(default_factory=Board)
     service_processes: ServiceProcesses | None = None
     """What runs managed services, where that can be done."""
 

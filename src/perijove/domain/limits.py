@@ -128,12 +128,12 @@ def in_order(queue: Sequence[Waiting], crowd: Crowd, limits: Limits) -> list[Wai
     """The queue by the rule above."""
     if not limits.queue_step:
         return sorted(queue, key=lambda waiting: (waiting.queued_at, waiting.id))
-    turns = dict(crowd.active_of)
+    turns, groups_of = dict(crowd.active_of), crowd.groups_of
     keyed: list[tuple[datetime, ServerId, Waiting]] = []
     for waiting in sorted(queue, key=lambda waiting: (waiting.queued_at, waiting.id)):
         turn = turns.get(waiting.user_id, 0)
         turns[waiting.user_id] = turn + 1
-        steps = turn - limits.priority_of(crowd.groups_of.get(waiting.user_id, ()))
+        steps = turn - limits.priority_of(groups) if (groups := groups_of.get(waiting.user_id)) else turn
         keyed.append((waiting.queued_at + steps * limits.queue_step if steps else waiting.queued_at, waiting.id, waiting))
     keyed.sort()
     return [waiting for _, _, waiting in keyed]
@@ -142,19 +142,19 @@ def in_order(queue: Sequence[Waiting], crowd: Crowd, limits: Limits) -> list[Wai
 def line_up(queue: Sequence[Waiting], crowd: Crowd, limits: Limits) -> list[Place]:
     """The queue in its order, and who of it is held back by other limits than the site's, those before them having gone on. So the first
     `room` of those that are not are the ones who go on now."""
-    own = dict(crowd.active_of)
-    tallies = {name: _Tally(limits.groups[name], crowd.load_of.get(name, Load())) for name in limits.full_groups}
+    own, per_user = dict(crowd.active_of), limits.per_user
+    tallies = {name: _Tally(name, limits.groups[name], crowd.load_of.get(name, Load())) for name in limits.full_groups}
     places: list[Place] = []
     for waiting in in_order(queue, crowd, limits):
         groups = crowd.groups_of.get(waiting.user_id, ())
         mine = own.get(waiting.user_id, 0)
-        theirs = [(name, tally) for name in groups if (tally := tallies.get(name)) is not None]
-        held = _held_by_own(mine, limits.of_person(groups))
-        for name, tally in theirs:
-            held = held or tally.held(name)
+        theirs = [tally for name in groups if (tally := tallies.get(name)) is not None] if groups else ()
+        held = _held_by_own(mine, limits.of_person(groups)) if per_user else None
+        for tally in theirs:
+            held = held or tally.held()
         if held is None:
             own[waiting.user_id] = mine + 1
-            for _, tally in theirs:
+            for tally in theirs:
                 tally.passed += 1
         places.append(Place(waiting, held))
     return places
@@ -170,15 +170,15 @@ def _held_by_own(mine: int, most: int) -> Held | None:
 class _Tally:
     """How full a group is while those before go on in thought."""
 
-    def __init__(self, limits: GroupLimits, load: Load) -> None:
-        self.limits, self.load, self.passed = limits, load, 0
+    def __init__(self, name: str, limits: GroupLimits, load: Load) -> None:
+        self.name, self.limits, self.load, self.passed = name, limits, load, 0
 
-    def held(self, name: str) -> Held | None:
+    def held(self) -> Held | None:
         for most, now, what in (
             (self.limits.active_servers, self.load.active, "servers running"),
             (self.limits.concurrent_starts, self.load.starting, "servers starting"),
         ):
             if most and now + self.passed >= most:
                 before = "" if now >= most else ", with those before you in the queue,"
-                return Held(name, f"Your group {name}{before} has its {most} {what if most > 1 else what.replace('servers', 'server')}.")
+                return Held(self.name, f"Your group {self.name}{before} has its {most} {what if most > 1 else what.replace('servers', 'server')}.")
         return None

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from perijove.adapters.store_sql import SqlStore
 from perijove.adapters.store_sql.people_page import page_of_people
-from perijove.adapters.store_sql.statement import Speech, Statement
 from perijove.domain.page import Page
 from perijove.domain.server import IDLE_PHASES, Phase, Server
 from perijove.domain.user import User
@@ -23,6 +22,7 @@ from perijove.ports.store.servers import StoredRoute
 from perijove.ports.store.store import Tx
 from perijove.testing.clock import FakeClock
 from perijove.wire.names import DEFAULT_SERVER, parse_server_name, parse_user_name
+from tests.contract.store.plans import Recording
 
 _WRITTEN = (
     "ann Anna ANNE hannah bob b%b b_b bxb b\\b 100% under_score o'neil d\"arc äpfel apfel Ünal unal straße strasse ﬁnn fin İstanbul istanbul "
@@ -165,42 +165,11 @@ async def test_pages_of_servers_find_people_by_any_part_of_their_name(crowd: Sql
         assert page.total == len(wanted)
 
 
-class _Explained(Statement):
-    """What the database would do for another statement."""
-
-    def __init__(self, statement: Statement) -> None:
-        self._statement = statement
-
-    def on(self, speech: Speech) -> tuple[str, Any]:
-        sql, bind = self._statement.on(speech)
-        how = "EXPLAIN QUERY PLAN" if speech.dialect.name == "sqlite" else "EXPLAIN (FORMAT JSON)"
-        return f"{how} {sql}", bind
-
-
-class _Recording:
-    """A link that remembers what it was asked."""
-
-    def __init__(self, link: Any) -> None:
-        self._link = link
-        self.asked: list[tuple[Statement, dict[str, Any]]] = []
-
-    def rows(self, statement: Statement, /, **given: Any) -> Any:
-        self.asked.append((statement, given))
-        return self._link.rows(statement, **given)
-
-    def value(self, statement: Statement, /, **given: Any) -> Any:
-        self.asked.append((statement, given))
-        return self._link.value(statement, **given)
-
-    def plans(self) -> list[Any]:
-        return [self._link.rows(_Explained(statement), **given) for statement, given in self.asked]
-
-
-def _recorded(query: UserQuery) -> Callable[[Tx], _Recording]:
-    def ask(tx: Any) -> _Recording:
-        link: Any = _Recording(tx.users._link)
+def _recorded(query: UserQuery) -> Callable[[Tx], Recording]:
+    def ask(tx: Any) -> Recording:
+        link: Any = Recording(tx.users._link)
         page_of_people(link, query)
-        return cast(_Recording, link)
+        return cast(Recording, link)
 
     return ask
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Select, Text, bindparam, func, select
+from sqlalchemy import BigInteger, Select, Text, bindparam, func, literal_column, select
 
 from perijove.adapters.store_sql.link import Link
 from perijove.adapters.store_sql.rows import from_us, to_json, to_us
@@ -29,20 +29,27 @@ _WAITING = Statement(
     .with_hint(*_BY_QUEUE)
 )
 _LENGTH = Statement(select(func.count()).select_from(SERVERS).where(_QUEUED).with_hint(*_BY_QUEUE))
-_ACTIVE_OF_PEOPLE = Statement(select(SERVERS.c.user_id, func.count()).where(_ACTIVE, SERVERS.c.user_id.in_(_PEOPLE)).group_by(SERVERS.c.user_id))
+_ALREADY: Final = func.count().filter(SERVERS.c.phase != constant(Phase.QUEUED.value))
+_ACTIVE_OF_PEOPLE = Statement(
+    select(SERVERS.c.user_id, _ALREADY)
+    .where(SERVERS.c.phase.in_(constants(sorted(phase.value for phase in {*ACTIVE_PHASES, Phase.QUEUED}))), SERVERS.c.user_id.in_(_PEOPLE))
+    .group_by(SERVERS.c.user_id)
+    .having(_ALREADY > 0)
+    .with_hint(SERVERS, "INDEXED BY ix_servers_busy", "sqlite")
+)
 
 
 def _groups_named(speech: Speech) -> Select[Any]:
     return select(GROUPS.c.id).where(GROUPS.c.name.in_(speech.listed("names", Text())))
 
 
+_GROUP_IDS = Statement(lambda speech: select(GROUPS.c.id, GROUPS.c.name).where(GROUPS.c.name.in_(speech.listed("names", Text()))))
 _GROUPS_OF_PEOPLE = Statement(
-    lambda speech: (
-        select(MEMBERSHIPS.c.user_id, GROUPS.c.name)
-        .where(MEMBERSHIPS.c.group_id == GROUPS.c.id, MEMBERSHIPS.c.group_id.in_(_groups_named(speech)), MEMBERSHIPS.c.user_id.in_(_PEOPLE))
-        .order_by(MEMBERSHIPS.c.user_id, GROUPS.c.name)
+    lambda speech: select(MEMBERSHIPS.c.user_id, MEMBERSHIPS.c.group_id).where(
+        MEMBERSHIPS.c.user_id.in_(_PEOPLE), (MEMBERSHIPS.c.group_id + literal_column("0")).in_(speech.listed("ids", BigInteger()))
     )
 )
+"""`+ 0`: each person's memberships are looked through, not each group's for each person."""
 _LOAD_OF_GROUPS = Statement(
     lambda speech: (
         select(GROUPS.c.name, func.count().filter(_STARTING), func.count())
@@ -85,9 +92,12 @@ class SqlQueue:
         return {UserId(user): number for user, number in self._link.rows(_ACTIVE_OF_PEOPLE)}
 
     def groups_of_people(self, names: Sequence[str]) -> dict[UserId, list[str]]:
+        known: dict[int, str] = dict(self._link.rows(_GROUP_IDS, names=to_json(list(names)))) if names else {}
         found: dict[UserId, list[str]] = {}
-        for user, name in self._link.rows(_GROUPS_OF_PEOPLE, names=to_json(list(names))) if names else ():
-            found.setdefault(UserId(user), []).append(name)
+        for user, group in self._link.rows(_GROUPS_OF_PEOPLE, ids=to_json(list(known))) if known else ():
+            found.setdefault(UserId(user), []).append(known[group])
+        for several in found.values():
+            several.sort()
         return found
 
     def load_of_groups(self, names: Sequence[str]) -> dict[str, Load]:

@@ -25,7 +25,6 @@ from perijove.domain.server import IDLE_PHASES, Desired, Phase, Server, ServerId
 from perijove.wire.names import ServerName, UserName
 
 _IDLE: Final = sorted(phase.value for phase in IDLE_PHASES)
-_QUEUED: Final = SERVERS.c.phase == constant(Phase.QUEUED.value)
 _FREE: Final = or_(SERVERS.c.lease_holder.is_(None), equals(SERVERS.c.lease_holder, "holder"), SERVERS.c.lease_until <= bindparam("now"))
 
 _BY_ID: Final = select_servers().where(equals(SERVERS.c.id, "key"))
@@ -109,10 +108,6 @@ _COUNTS_OF = Statement(
 _ACTIVE_OF = Statement(
     select(func.count()).select_from(SERVERS).where(equals(SERVERS.c.user_id, "key"), SERVERS.c.phase.not_in(constants([*_IDLE, Phase.QUEUED.value])))
 )
-_AHEAD: Final = or_(SERVERS.c.queued_at < bindparam("since"), and_(SERVERS.c.queued_at == bindparam("since"), SERVERS.c.id <= bindparam("key")))
-_BY_QUEUE: Final = (SERVERS, "INDEXED BY ix_servers_queue", "sqlite")
-_POSITION = Statement(select(func.count().filter(_AHEAD), func.count()).select_from(SERVERS).where(_QUEUED).with_hint(*_BY_QUEUE))
-_QUEUE = Statement(select_servers().where(_QUEUED).order_by(SERVERS.c.queued_at, SERVERS.c.id).limit(bindparam("size")).with_hint(*_BY_QUEUE))
 
 
 def _touch_users(speech: Speech) -> Any:
@@ -235,14 +230,6 @@ class SqlServers:
 
     def active_of(self, user_id: UserId) -> int:
         return int(self._link.value(_ACTIVE_OF, key=user_id))
-
-    def queue_position(self, server: Server) -> tuple[int, int]:
-        since = 0 if server.queued_at is None else to_us(server.queued_at)
-        ahead, number = self._link.rows(_POSITION, since=since, key=server.id)[0]
-        return ahead, number
-
-    def queued(self, limit: int) -> list[Server]:
-        return [server_of(row) for row in self._link.rows(_QUEUE, size=limit)]
 
     def touch(self, activity: Mapping[ServerId, datetime]) -> None:
         if not activity:

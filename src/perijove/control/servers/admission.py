@@ -9,7 +9,7 @@ from perijove.control.servers.effects import move, tell
 from perijove.control.servers.lease import own_lease
 from perijove.control.servers.limits import limits_of
 from perijove.domain.lifecycle import Event, Transition
-from perijove.domain.limits import ACTIVE_PHASES, STARTING_PHASES, Crowd, Limits, Load, Waiting, line_up, room
+from perijove.domain.limits import ACTIVE_PHASES, STARTING_PHASES, Crowd, Limits, Load, line_up, room
 from perijove.domain.server import Phase, Server
 from perijove.ports.store.store import Tx
 
@@ -28,15 +28,10 @@ def admit_at_once(tx: Tx, hub: Hub, server: Server, groups: Sequence[str], now: 
     if limits:
         tx.serialise(QUEUE)
         load, queued = load_of(tx, limits)
-        if queued > 1 or not room(load, limits):
-            return None
-        crowd = Crowd(
-            load=load,
-            active_of={server.user_id: tx.servers.active_of(server.user_id)} if limits.per_user else {},
-            groups_of={server.user_id: groups},
-            load_of=tx.queue.load_of_groups([name for name in limits.full_groups if name in groups]),
-        )
-        if line_up([Waiting(server.id, server.user_id, now)], crowd, limits)[0].held is not None:
+        if queued > 1 or not room(load, limits) or not set(limits.full_groups).isdisjoint(groups):
+            return None  # how full a group is, is counted once for all who came in a moment
+        most = limits.of_person(groups)
+        if most and tx.servers.active_of(server.user_id) >= most:
             return None
     return _admitted(tx, hub, server, now)
 

@@ -1,16 +1,14 @@
 """How a start goes, for the person who waits: what was said so far, what is said now, and how it ended."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from perijove.control.context import Hub
-from perijove.control.servers.admission import load_of
-from perijove.control.servers.limits import limits_of
-from perijove.domain.change import Notice
-from perijove.domain.limits import why_full
+from perijove.control.servers.queueing import place_of
+from perijove.domain.outlook import QueuePlace
 from perijove.domain.server import Desired, Phase, Server
-from perijove.ports.store.store import Tx
 
 PERCENT = {Phase.QUEUED: 0.0, Phase.STARTING: 10.0, Phase.WAITING: 60.0, Phase.ROUTING: 90.0, Phase.READY: 100.0, Phase.UNKNOWN: 50.0}
 WORDS = {
@@ -26,12 +24,14 @@ _QUEUE_AGAIN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ProgressEvent:
-    """`percent` 0 to 100, None if it does not change. The last event has `ended`: the row as it came to rest (None: deleted)."""
+    """`percent` 0 to 100, None if it does not change. The last event has `ended`: the row as it came to rest (None: deleted).
+    `queue`: while it waits for its turn."""
 
     message: str
     percent: float | None = None
     last: bool = False
     ended: Server | None = None
+    queue: QueuePlace | None = None
 
 
 def settled(server: Server | None) -> bool:
@@ -63,11 +63,11 @@ async def wait_until_settled(hub: Hub, server: Server, within_s: float) -> Serve
 
 async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
     """The present attempt from its beginning to its end, however often the hub is restarted meanwhile."""
-    seen, percent, phase, place, attempt = 0, 0.0, None, None, server.start_id
+    seen, percent, phase, attempt, shown = 0, 0.0, None, server.start_id, None
     with hub.watch.of(server.id) as news:
         while True:
             news.clear()
-            present, notices, queue = await _read(hub, server, seen)
+            present, notices = await hub.store.read(lambda tx: (tx.servers.get(server.id), tx.notices.progress(server.id, seen)))  # noqa: B023 - run at once
             if present is not None and present.start_id != attempt:
                 percent, phase, attempt = 0.0, None, present.start_id
             for notice in notices:
@@ -79,26 +79,23 @@ async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
             if present is None or settled(present):
                 yield ProgressEvent(_ending(present), 100.0, last=True, ended=present)
                 return
-            if present.phase is not phase or queue != place:
-                phase, place = present.phase, queue
-                percent = max(percent, PERCENT.get(present.phase, percent))
-                yield ProgressEvent(queue or WORDS.get(present.phase, present.phase.value), percent)
-            try:
-                async with asyncio.timeout(_QUEUE_AGAIN_S if present.phase is Phase.QUEUED else None):
-                    await news.wait()
-            except TimeoutError:
+            if present.phase is Phase.QUEUED:
+                while not news.is_set():  # the row is not read meanwhile: many wait
+                    place = await place_of(hub, server.id)
+                    if phase is not Phase.QUEUED or place != shown:
+                        phase, shown = Phase.QUEUED, place
+                        yield ProgressEvent(_standing(place), percent, queue=place)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_QUEUE_AGAIN_S):
+                            await news.wait()
+                    if place is None:
+                        break
                 continue
-
-
-async def _read(hub: Hub, server: Server, seen: int) -> tuple[Server | None, list[Notice], str]:
-    return await hub.store.read(lambda tx: _look(tx, hub, server, seen))
-
-
-def _look(tx: Tx, hub: Hub, server: Server, seen: int) -> tuple[Server | None, list[Notice], str]:
-    present = tx.servers.get(server.id)
-    notices = tx.notices.progress(server.id, seen)
-    queue = _place(tx, hub, present) if present is not None and present.phase is Phase.QUEUED else ""
-    return present, notices, queue
+            if present.phase is not phase:
+                phase = present.phase
+                percent = max(percent, PERCENT.get(present.phase, percent))
+                yield ProgressEvent(WORDS.get(present.phase, present.phase.value), percent)
+            await news.wait()
 
 
 def _within(percent: float) -> float:
@@ -107,11 +104,9 @@ def _within(percent: float) -> float:
     return low + (high - low) * min(max(percent, 0.0), 100.0) / 100.0
 
 
-def _place(tx: Tx, hub: Hub, server: Server) -> str:
-    """Where in the queue, and what for."""
-    place, length = tx.servers.queue_position(server)
-    limits = limits_of(hub)
-    return f"Waiting for a place: number {place} of {length} in the queue. {why_full(load_of(tx, limits)[0], limits)}".strip()
+def _standing(place: QueuePlace | None) -> str:
+    """Where in the queue, for how long yet, and what for."""
+    return WORDS[Phase.QUEUED] if place is None else f"{WORDS[Phase.QUEUED]}: {place.words}. {place.reason}".strip()
 
 
 def _ending(server: Server | None) -> str:

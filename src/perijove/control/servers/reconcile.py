@@ -28,6 +28,8 @@ AT_ONCE = 10_000
 """How many servers one replica works on at the same time; most of them wait for a batch queue. What more there is waits here."""
 QUEUE_PAUSE_S = 0.02
 """Between two looks at the queue: many who come to rest in a moment are one reason to look."""
+QUEUE_SHARE = 5
+"""A long queue is looked at for a fifth of the time at most, but every LOOK_S."""
 CRASHED_S = 1.0
 
 
@@ -157,8 +159,9 @@ class Reconciler:
         while True:
             await self._places.wait()
             self._places.clear()
+            began = hub.clock.monotonic()
             try:
-                self._queue = await hub.store.read(lambda tx: bool(tx.servers.queued(1)))
+                self._queue = await hub.store.read(lambda tx: bool(tx.queue.waiting(1)))
                 while self._queue:
                     admitted, more = await admit_waiting(hub)
                     for server in admitted:
@@ -167,7 +170,8 @@ class Reconciler:
                         break
             except Exception as error:  # noqa: BLE001 - as above
                 complain("cannot look after the queue", error)
-            await hub.clock.sleep(QUEUE_PAUSE_S)
+            took_s = hub.clock.monotonic() - began
+            await hub.clock.sleep(min(max(QUEUE_PAUSE_S, (QUEUE_SHARE - 1) * took_s), LOOK_S))
 
     async def _keep_leases(self) -> None:
         """Renew all leases in one statement. A server whose lease is gone, or could not be renewed in time, is let go of at once."""

@@ -7,7 +7,8 @@ from perijove.control.context import Hub
 from perijove.control.routing import ALIVE as PROXY_ALIVE
 from perijove.control.site.replicas import ALIVE
 from perijove.domain.change import Topic
-from perijove.domain.server import Phase, Server
+from perijove.domain.limits import Waiting
+from perijove.domain.server import Phase
 from perijove.ports.store.shared import ProxySeen, ReplicaSeen
 from perijove.ports.store.store import Tx
 
@@ -48,7 +49,7 @@ async def standing_of(hub: Hub) -> Standing:
     def look(tx: Tx) -> Standing:
         replicas = tx.replicas.seen_since(now - ALIVE)
         proxies = [ProxyStanding(proxy=proxy, behind=_behind(tx, proxy)) for proxy in tx.proxies.seen_since(now - PROXY_ALIVE)]
-        waiting = tx.servers.queued(1)
+        waiting = tx.queue.waiting(1)
         return Standing(
             at=now,
             shared=shared,
@@ -69,8 +70,8 @@ def _behind(tx: Tx, proxy: ProxySeen) -> int:
     return MANY if missed is None else len(missed)
 
 
-def _waited(waiting: list[Server], now: datetime) -> timedelta | None:
-    return now - waiting[0].queued_at if waiting and waiting[0].queued_at is not None else None
+def _waited(waiting: list[Waiting], now: datetime) -> timedelta | None:
+    return now - waiting[0].queued_at if waiting else None
 
 
 def _worries(replicas: list[ReplicaSeen], proxies: list[ProxyStanding]) -> list[str]:

@@ -9,7 +9,7 @@ from perijove.domain.server import Server, ServerId, UserId
 
 
 class Queue(Protocol):
-    """Each answer is one statement. "People" are those who wait."""
+    """Each answer is a statement or two, however many wait. "People" are those who wait."""
 
     def length(self) -> int: ...
 

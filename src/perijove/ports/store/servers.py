@@ -77,14 +77,6 @@ class Servers(Protocol):
         """How many of the user's servers are between admission and stopped (neither STOPPED, FAILED nor QUEUED)."""
         ...
 
-    def queue_position(self, server: Server) -> tuple[int, int]:
-        """1-based position among the QUEUED, and their number."""
-        ...
-
-    def queued(self, limit: int) -> list[Server]:
-        """The head of the queue, oldest `queued_at` first."""
-        ...
-
     def touch(self, activity: Mapping[ServerId, datetime]) -> None:
         """Move last_activity forward (never back), of the servers and of their users. Not a new revision. Rows that another transaction is
         just changing may be left out; the next report counts."""

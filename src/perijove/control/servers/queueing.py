@@ -1,0 +1,33 @@
+"""How the queue stands, for people who wait in it and for administrators."""
+
+from perijove.control.context import Hub
+from perijove.control.servers.admission import LOOKED_AT, crowd_of, load_of
+from perijove.control.servers.limits import limits_of
+from perijove.domain.limits import line_up
+from perijove.domain.outlook import QueuePlace, QueueView, outlook
+from perijove.domain.server import ServerId
+from perijove.ports.store.store import Tx
+
+
+async def queue_view(hub: Hub) -> QueueView:
+    """As it was within the last two seconds. Raises DatabaseUnavailableError."""
+    return await hub.board.view(lambda: _look(hub))
+
+
+async def place_of(hub: Hub, server_id: ServerId) -> QueuePlace | None:
+    """Of a server in the queue; None if it is not in it. Raises DatabaseUnavailableError."""
+    return await hub.board.place_of(server_id, lambda: _look(hub))
+
+
+async def _look(hub: Hub) -> QueueView:
+    limits = limits_of(hub)
+
+    def query(tx: Tx) -> QueueView:
+        now = hub.clock.now()
+        load, length = load_of(tx, limits)
+        if not length and not limits.groups:
+            return QueueView(at=now)
+        crowd = crowd_of(tx, limits, load)
+        return outlook(line_up(tx.queue.waiting(LOOKED_AT), crowd, limits), length, crowd, limits, now, tx.queue.left_since)
+
+    return await hub.store.read(query)
