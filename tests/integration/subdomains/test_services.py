@@ -43,7 +43,8 @@ scopes = ["access:services!service=notes"]
 
         def up() -> bool:
             host = url.split("/")[2]
-            return httpx.get(f"{running.url}/services/notes/", headers={"host": host}, timeout=60).status_code == 302
+            answer = httpx.get(f"{running.url}/services/notes/", headers={"host": host}, timeout=60)
+            return "/oauth2/authorize" in answer.headers.get("location", "")  # before there is a route, the hub redirects, too
 
         until(up, what=f"the service in:\n{running.output}")
         yield running, url
