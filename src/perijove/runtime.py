@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -64,6 +65,7 @@ from perijove.web.oauth.routes import ROUTES as OAUTH
 from perijove.web.openapi.routes import openapi_routes
 from perijove.web.pages.routes import ROUTES as PAGES
 from perijove.web.proxies import ROUTES as PROXIES
+from perijove.web.relief import READY, WAITS, Relief
 from perijove.web.reports import ROUTES as REPORTS
 from perijove.web.server import serve
 from perijove.web.surface import Surface
@@ -149,9 +151,11 @@ def _store_url(loaded: Loaded) -> str:
 
 
 @asynccontextmanager
-async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True, patience_s: float = 10.0) -> AsyncIterator[Hub]:
-    """A hub with all its ports open, not yet working. `patience_s`: how long its database is waited for. Raises SettingsError,
-    DatabaseUnavailableError."""
+async def open_hub(
+    loaded: Loaded, metrics: Metrics, *, exclusive: bool = True, patience_s: float = 10.0, in_use: Callable[[], None] | None = None
+) -> AsyncIterator[Hub]:
+    """A hub with all its ports open, not yet working. `patience_s`: how long its database is waited for. `in_use`: called if another hub has
+    the SQLite file, which is then waited for. Raises SettingsError, DatabaseUnavailableError."""
     settings, clock, keys = loaded.settings, SystemClock(), keys_of(loaded)
     asked = settings.events
     path = loaded.folder / asked.file if asked.file else None
@@ -168,6 +172,7 @@ async def open_hub(loaded: Loaded, metrics: Metrics, *, exclusive: bool = True, 
                 patience_s=patience_s,
                 direct_url=_direct_url(loaded),
                 agree=clock.agree,
+                in_use=in_use,
             )
         )
 
@@ -235,21 +240,25 @@ def _plugin_context(loaded: Loaded, name: str, runtime: Path, store: Store, cloc
     )
 
 
-def run_hub(loaded: Loaded) -> int:
-    """Run a hub until SIGTERM, SIGINT or a shutdown by the API; returns the exit code (see web/ending.py)."""
+def run_hub(loaded: Loaded, relief: Relief | None = None) -> int:
+    """Run a hub until SIGTERM, SIGINT, a shutdown by the API or its relief; returns the exit code (see web/ending.py)."""
     set_up_logs(loaded.settings.log.level, loaded.settings.log.format)
     gc.set_threshold(50_000, 20, 50)  # a request leaves hundreds of objects behind; collecting every 700 costs a tenth of the time
     sys.setswitchinterval(
         0.0001
     )  # the database's threads and the event loop hand the interpreter to each other all the time; 5 ms would be seconds a page
     prepare(loaded)
-    try:
-        return uvloop.run(_serve_hub(loaded))
-    except asyncio.CancelledError:  # asked to end before it had begun, while it waited for the database
-        return 0
+    while True:
+        try:
+            code = uvloop.run(_serve_hub(loaded, relief))
+        except asyncio.CancelledError:  # asked to end before it had begun, while it waited for the database
+            return 0
+        if relief is None or not relief.gave_way or not relief.called_back():
+            return code
+        _log.warning("the hub that was to take over does not: this one goes on")
 
 
-async def _serve_hub(loaded: Loaded) -> int:
+async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
     began, metrics = time.perf_counter(), Metrics(loaded.settings.metrics.prefix)
     listen = parse_listen(loaded.settings.hub.listen)
     stop, ready = Ending(), asyncio.Event()
@@ -257,9 +266,12 @@ async def _serve_hub(loaded: Loaded) -> int:
     opening = asyncio.current_task()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, opening.cancel if opening is not None else stop.set)
-    async with open_hub(loaded, metrics, patience_s=math.inf) as hub:
+    in_use = None if relief is None else partial(relief.say, WAITS)
+    async with open_hub(loaded, metrics, patience_s=math.inf, in_use=in_use) as hub:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        if relief is not None:
+            relief.watch(stop)
         tokens = {entry.name: loaded.secret(entry.api_token) for entry in loaded.settings.services if entry.api_token is not None}
         managed = _managed(loaded, tokens)
         await declare(hub, tokens)
@@ -284,11 +296,12 @@ async def _serve_hub(loaded: Loaded) -> int:
                     group.create_task(watch_loop(metrics), name="loop"),
                     group.create_task(_end_waiting(hub, stop), name="ending"),
                     group.create_task(keep_reporting(hub, loaded.settings.hub.connect_url or listen.url), name="replica"),
-                    group.create_task(_announce(loaded, hub, metrics, ready, began), name="announce"),
+                    group.create_task(_announce(loaded, hub, metrics, ready, began, relief), name="announce"),
                     group.create_task(_keep_services(hub, managed, ready), name="services"),
                 ]
                 told = API + OAUTH
-                await serve(App(surface, told + openapi_routes(told, surface) + PROXIES + PAGES + REPORTS), listen.host, listen.port, ready, stop)
+                app = App(surface, told + openapi_routes(told, surface) + PROXIES + PAGES + REPORTS)
+                await serve(app, listen.host, listen.port, ready, stop, None if relief is None else relief.doors())
                 for task in work:
                     task.cancel()
     return stop.exit_code
@@ -315,9 +328,11 @@ async def _end_waiting(hub: Hub, stop: asyncio.Event) -> None:
     hub.watch.end()
 
 
-async def _announce(loaded: Loaded, hub: Hub, metrics: Metrics, ready: asyncio.Event, began: float) -> None:
+async def _announce(loaded: Loaded, hub: Hub, metrics: Metrics, ready: asyncio.Event, began: float, relief: Relief | None) -> None:
     """Tell the person at the terminal where to go, and give the first administrator a way in."""
     await ready.wait()
+    if relief is not None:
+        relief.say(READY)
     metrics.startup_duration.observe(time.perf_counter() - began)
     _log.info("hub is up", address=loaded.settings.hub.listen, replica=hub.replica)
     public = _public_address(loaded)

@@ -76,26 +76,42 @@ def check(config: Path | None) -> None:
 
 @main.command()
 @config_option
-def up(config: Path | None) -> None:
-    """Run hub and proxy together on this machine. Servers go on running when it ends."""
+@click.argument("parts", nargs=-1, type=click.Choice(["hub", "proxy"]), metavar="[hub] [proxy]")
+@click.option("--replace", is_flag=True, help="Have the one that runs replaced by this installation and configuration, without a dropped connection.")
+@click.option(
+    "--within", type=click.FloatRange(min=1), default=120.0, show_default=True, help="With --replace: seconds for hub and proxy to be ready."
+)
+@click.option("--rehearse", is_flag=True, hidden=True)
+def up(config: Path | None, parts: tuple[str, ...], replace: bool, within: float, rehearse: bool) -> None:
+    """Run hub and proxy together on this machine, or one of them. Servers go on running when it ends. SIGUSR2 has it replaced as --replace does;
+    then its log says how that went."""
+    from perijove.cli import supervise
+    from perijove.cli.handover import handed_over
     from perijove.cli.proxy_tls import check_tls_files
-    from perijove.cli.supervise import supervise
     from perijove.runtime import load_settings
 
+    handover = handed_over()
     loaded = load_settings(config)
     check_tls_files(loaded)
-    sys.exit(supervise(loaded, config))
+    names = tuple(name for name in ("hub", "proxy") if name in parts or not parts)
+    if rehearse:
+        supervise.rehearse(loaded, names, handover)
+    elif replace:
+        sys.exit(supervise.ask_for_replacement(loaded, config, names, within))
+    else:
+        sys.exit(supervise.supervise(loaded, config, names, handover))
 
 
 @main.command()
 @config_option
 def hub(config: Path | None) -> None:
     """Run a hub alone (any number of them share one PostgreSQL database)."""
-    from perijove.cli.supervise import end_with_parent
+    from perijove.cli.supervised import taken_up, telling
     from perijove.runtime import load_settings, run_hub
 
-    end_with_parent()
-    sys.exit(run_hub(load_settings(config)))
+    post = taken_up()
+    with telling(post):
+        sys.exit(run_hub(load_settings(config), post.relief if post is not None else None))
 
 
 @main.command()
@@ -103,11 +119,12 @@ def hub(config: Path | None) -> None:
 def proxy(config: Path | None) -> None:
     """Run a proxy alone; it follows the hubs named in [proxy] hubs."""
     from perijove.cli.run_proxy import run_proxy
-    from perijove.cli.supervise import end_with_parent
+    from perijove.cli.supervised import taken_up, telling
     from perijove.runtime import load_settings
 
-    end_with_parent()
-    sys.exit(run_proxy(load_settings(config)))
+    post = taken_up()
+    with telling(post):
+        sys.exit(run_proxy(load_settings(config), post))
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)

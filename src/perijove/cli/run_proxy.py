@@ -1,18 +1,24 @@
 """From settings to a running proxy."""
 
 from perijove.cli.proxy_tls import check_tls_files, with_tls
+from perijove.cli.supervised import Post
 from perijove.config.listen import parse_listen
 from perijove.config.load import Loaded
 from perijove.config.settings import ProxyLimitsSection
 from perijove.proxy.settings import Limits, ProxySettings
 from perijove.proxy.supervisor import run
 from perijove.runtime import keys_of, proxy_token
+from perijove.web.relief import READY
 
 
-def run_proxy(loaded: Loaded) -> int:
-    """Run until SIGTERM; returns the exit code. Raises SettingsError for files that TLS cannot be begun with."""
+def run_proxy(loaded: Loaded, post: Post | None = None) -> int:
+    """Run until SIGTERM; returns the exit code. `post`: what our supervisor gave us. Raises SettingsError for files that TLS cannot be begun with."""
     check_tls_files(loaded)
-    return run(proxy_settings(loaded))
+    settings = proxy_settings(loaded)
+    if post is None:
+        return run(settings)
+    relief = post.relief
+    return run(settings, lambda _: relief.say(READY), sockets=post.sockets)
 
 
 def proxy_settings(loaded: Loaded) -> ProxySettings:

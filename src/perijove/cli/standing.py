@@ -6,6 +6,8 @@ from datetime import datetime
 import msgspec
 
 from perijove.control.site.standing import MANY, Standing
+from perijove.domain.outlook import QueueView
+from perijove.domain.pace import lasting
 from perijove.web.api.standing import model_of
 
 
@@ -19,8 +21,8 @@ def said(standing: Standing, *, as_json: bool) -> str:
 def _lines(standing: Standing) -> Iterator[str]:
     yield from (f"! {worry}" for worry in standing.worries)
     counted = ", ".join(f"{number} {phase.value}" for phase, number in standing.servers.items() if number)
-    waited = f"; the first in the queue has waited for {standing.longest_wait.total_seconds():.0f} s" if standing.longest_wait else ""
-    yield f"servers: {counted or 'none'}{waited}"
+    yield f"servers: {counted or 'none'}"
+    yield from _queue(standing.queue)
     yield f"hubs: {len(standing.replicas)}"
     for replica in standing.replicas:
         duties = [duty for duty, holder in standing.duties.items() if holder == replica.name]
@@ -35,9 +37,21 @@ def _lines(standing: Standing) -> Iterator[str]:
         yield f"  {each.proxy.proxy_id}  heard of {_age(standing.at, each.proxy.seen_at)} ago, {behind}"
 
 
+def _queue(queue: QueueView) -> Iterator[str]:
+    if not queue.length:
+        yield "queue: nobody waits"
+    else:
+        longest = f", the longest for {lasting(queue.longest_wait)}" if queue.longest_wait is not None else ""
+        pace = f"; {queue.per_minute:.1f} a minute were let through lately" if queue.per_minute is not None else ""
+        yield f"queue: {queue.length} {'waits' if queue.length == 1 else 'wait'}{longest}{pace}"
+    for group in queue.groups:
+        limits, load = group.limits, group.load
+        parts = [f"{group.waiting} {'waits' if group.waiting == 1 else 'wait'}"]
+        parts += [f"{load.active} of {limits.active_servers} servers"] if limits.active_servers else []
+        parts += [f"{load.starting} of {limits.concurrent_starts} starting"] if limits.concurrent_starts else []
+        parts += [f"priority {limits.priority}"] if limits.priority else []
+        yield f"  {group.name}  {', '.join(parts)}"
+
+
 def _age(now: datetime, moment: datetime) -> str:
-    seconds = max(0.0, (now - moment).total_seconds())
-    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return lasting(now - moment)

@@ -4,8 +4,10 @@ import contextlib
 import errno
 import socket
 import stat
+from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _DEAD_PEER_MS: Final = 120_000
 BACKLOG: Final = 2048
@@ -95,6 +97,21 @@ class Listeners:
         self.admin: list[list[socket.socket]] = [[] for _ in range(workers)]
         self.plain: list[list[socket.socket]] = [[] for _ in range(workers)]
         """From where people are sent to https."""
+
+    def adopt(self, given: Mapping[str, Sequence[socket.socket]]) -> None:
+        """Take bound sockets ("public", "admin" and "plain") that whoever started us keeps open. Each is listened at, even if there are more than
+        workers, for connections may wait in it; those of one address are spread over the workers. Raises OSError."""
+        for sockets, name in ((self.public, "public"), (self.admin, "admin"), (self.plain, "plain")):
+            turns: dict[Any, count[int]] = {}
+            for sock in given.get(name, ()):
+                sock.listen(BACKLOG)
+                sock.setblocking(False)
+                if sock.family == socket.AF_UNIX:
+                    for own in sockets:
+                        own.append(sock)
+                else:
+                    turn = next(turns.setdefault(sock.getsockname(), count()))
+                    sockets[turn % len(sockets)].append(sock)
 
     def listen(self, sockets: list[list[socket.socket]], host: str, port: int) -> None:
         """Raises OSError."""

@@ -8,7 +8,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -41,12 +41,17 @@ class Companion(Protocol):
         """In any other process: what was opened for it is not needed there."""
 
 
-def run(settings: ProxySettings, ready: Callable[[str], None] | None = None, companion: Companion | None = None) -> int:
+def run(
+    settings: ProxySettings,
+    ready: Callable[[str], None] | None = None,
+    companion: Companion | None = None,
+    sockets: Mapping[str, Sequence[socket.socket]] | None = None,
+) -> int:
     """Run the proxy until SIGTERM or SIGINT; SIGHUP reads the certificates again, SIGUSR1 opens the access log
-    again, SIGUSR2 replaces the workers one by one. Returns the exit code.
+    again, SIGUSR2 replaces the workers one by one, SIGQUIT takes no more and ends with the last upgraded connection. Returns the exit code.
 
     For the main thread of a process of its own. `ready` is called once every worker serves, with the address people can type
-    ("http://127.0.0.1:8000", or "unix:/path").
+    ("http://127.0.0.1:8000", or "unix:/path"). `sockets`: bound ones, in place of those that the settings name (see Listeners.adopt).
     """
     set_up_logs(settings.log_level, settings.log_format)
     _raise_open_files()
@@ -54,7 +59,7 @@ def run(settings: ProxySettings, ready: Callable[[str], None] | None = None, com
         _log.warning("upstream_verify is off: whoever is between this proxy and https servers or hubs can read and change everything")
     try:
         with contextlib.ExitStack() as stack:
-            listeners = _listen(settings, stack)
+            listeners = _listen(settings, stack, sockets)
             trial = Worker(settings, board=Board(1))  # its complaints belong here, once, rather than into every worker
             return _Supervisor(settings, listeners, companion, trial.certificates).run(ready)
     except (OSError, ValueError) as error:
@@ -62,9 +67,12 @@ def run(settings: ProxySettings, ready: Callable[[str], None] | None = None, com
         return 1
 
 
-def _listen(settings: ProxySettings, stack: contextlib.ExitStack) -> Listeners:
+def _listen(settings: ProxySettings, stack: contextlib.ExitStack, sockets: Mapping[str, Sequence[socket.socket]] | None) -> Listeners:
     listeners = Listeners(settings.workers)
     stack.callback(listeners.close)
+    if sockets is not None:
+        listeners.adopt(sockets)
+        return listeners
     if settings.unix_path:
         listeners.listen_unix(listeners.public, settings.unix_path)
         stack.callback(_unlink, settings.unix_path, os.getpid())
@@ -191,6 +199,9 @@ class _Supervisor:
             number = info.si_signo if info is not None else None
             if number in {signal.SIGTERM, signal.SIGINT}:
                 return
+            if number == signal.SIGQUIT:
+                self._retire_all()
+                return
             if number in {signal.SIGHUP, signal.SIGUSR1}:
                 self._signal(signal.Signals(number))
             elif number == signal.SIGUSR2:
@@ -248,6 +259,21 @@ class _Supervisor:
                 worker.retired = True
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker.pid, signal.SIGUSR2)
+
+    def _retire_all(self) -> None:
+        """Until the last worker has ended, or somebody asks for the end."""
+        _log.info("taking no more connections; upgraded ones go on for up to %.0f s", self._settings.limits.retire_tunnels_s)
+        self._listeners.close()
+        for worker in self._workers:
+            if worker.index != _COMPANION and not worker.retired:
+                worker.retired = True
+                self._send(worker, signal.SIGUSR2)
+        while any(worker.index != _COMPANION for worker in self._workers):
+            info = signal.sigtimedwait(SIGNALS, 3600.0)
+            if info is not None and info.si_signo in {signal.SIGTERM, signal.SIGINT}:
+                return
+            for _, code in self._reap():
+                _log.info("a retired worker ended with code %d", code)
 
     def _reap(self) -> list[tuple[_Running, int]]:
         """Workers that have ended, with their exit codes."""

@@ -16,7 +16,7 @@ from perijove.proxy.settings import ProxySettings
 from perijove.proxy.stats import Board
 from perijove.proxy.worker import Worker
 
-SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2})
+SIGNALS: Final = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT})
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ class App:
         response.raw_headers.extend(_HEADERS)
         if api and response.media_type != "text/html":  # the question of OAuth is a page, with a policy of its own
             response.raw_headers.extend(_API_HEADERS)
+        if self._surface.ending.leaving or self._surface.ending.is_set():
+            response.headers["connection"] = "close"
         await response(scope, receive, send)
         label = self._labels[match.route.handler if match.route else None]
         if label is not None:

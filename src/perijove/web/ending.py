@@ -13,3 +13,15 @@ class Ending(asyncio.Event):
     """Set when the hub ends: streams finish then."""
 
     exit_code = 0
+    relieved = False
+    """Another hub takes what comes from now on, at the same socket."""
+    leaving = False
+    """It will end soon: requests should go elsewhere, where there is an elsewhere."""
+
+    def begin(self, after_s: float) -> None:
+        """Leave, and end `after_s` later; asked once more, at once. For the running event loop."""
+        if after_s <= 0 or self.leaving:
+            self.set()
+        else:
+            asyncio.get_running_loop().call_later(after_s, self.set)
+        self.leaving = True

@@ -2,10 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
+
+LINGER_S: Final = 1.2
+"""How long connections that clients keep are left open at the end. A proxy sends what it could not send twice only over connections that were
+used in the last second, so none of those is closed under its hands."""
+_LOOK_S: Final = 0.02
 
 
 class _Server(uvicorn.Server):
@@ -15,10 +22,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, then let running requests finish for at most 5 s. Sets `ready` when listening.
+async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: asyncio.Event, doors: Sequence[socket.socket] | None = None) -> None:
+    """Serve until `stop` is set, then take no more and let running requests finish for at most 5 s. Sets `ready` when listening.
 
-    Raises OSError if the address cannot be had.
+    `doors`: bound sockets in place of host and port; they are closed. Raises OSError if the address cannot be had.
     """
     config = uvicorn.Config(
         app,
@@ -36,7 +43,7 @@ async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: 
         backlog=2048,
     )
     server = _Server(config)
-    serving = asyncio.create_task(server.serve(), name="http")  # noqa: TID251 - awaited below, whatever happens
+    serving = asyncio.create_task(server.serve(None if doors is None else list(doors)), name="http")  # noqa: TID251 - awaited below, whatever happens
     try:
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells nobody when it listens
             await asyncio.sleep(0.01)
@@ -47,6 +54,18 @@ async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: 
         stopping = asyncio.create_task(stop.wait(), name="http-stop")  # noqa: TID251 - cancelled two lines below
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        await _linger(server, serving)
     finally:
         server.should_exit = True
         await serving
+
+
+async def _linger(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+    """Take no new connections; answer on those that there are, until nobody keeps any (web/app.py asks for that in each answer)."""
+    if serving.done():
+        return
+    for listening in server.servers:
+        listening.close()
+    until = asyncio.get_running_loop().time() + LINGER_S
+    while server.server_state.connections and not serving.done() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(_LOOK_S)

@@ -1,7 +1,7 @@
 """A store in an SQLite file."""
 
-from asyncio import get_running_loop, to_thread
-from collections.abc import AsyncIterator, Sequence
+from asyncio import get_running_loop, sleep, to_thread
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -22,16 +22,17 @@ from perijove.ports.clock import Clock
 _READERS: Final = 2
 _READS_AT_ONCE: Final = 32
 _WRITES_AT_ONCE: Final = 256
+_LOOK_S: Final = 0.02
 
 
 @asynccontextmanager
-async def open_sqlite(url: URL, clock: Clock, *, exclusive: bool) -> AsyncIterator[SqlStore]:
-    """Raises SettingsError, DatabaseUnavailableError."""
+async def open_sqlite(url: URL, clock: Clock, *, exclusive: bool, in_use: Callable[[], None] | None = None) -> AsyncIterator[SqlStore]:
+    """`in_use`: called if another hub has the file, which is then waited for. Raises SettingsError, DatabaseUnavailableError."""
     path, durable = _path(url), _durable(url)
     async with AsyncExitStack() as stack:
         await to_thread(sqlite_file.prepare, path)
         if exclusive:
-            stack.enter_context(sqlite_file.held(path))
+            await _hold(stack, path, in_use)
         await to_thread(sqlite_file.bring_up_to_date, path, exclusive=exclusive)
         loop = get_running_loop()
         writer = SqliteLink(path, clock, durable=durable, writable=True)
@@ -50,6 +51,22 @@ async def open_sqlite(url: URL, clock: Clock, *, exclusive: bool) -> AsyncIterat
         if exclusive:
             stack.push_async_callback(Keeper(path).close)
         yield SqlStore(reads, writes, followers, epoch=epoch)
+
+
+async def _hold(stack: AsyncExitStack, path: Path, in_use: Callable[[], None] | None) -> None:
+    told = False
+    while True:
+        try:
+            stack.enter_context(sqlite_file.held(path))
+        except sqlite_file.InUseError:
+            if in_use is None:
+                raise
+            if not told:
+                in_use()
+                told = True
+            await sleep(_LOOK_S)
+        else:
+            return
 
 
 def _path(url: URL) -> Path:

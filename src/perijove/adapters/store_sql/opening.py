@@ -28,17 +28,18 @@ async def open_store(
     patience_s: float = 10.0,
     direct_url: str = "",
     agree: Callable[[datetime], None] | None = None,
+    in_use: Callable[[], None] | None = None,
 ) -> AsyncIterator[SqlStore]:
     """Migrate the database at `url` (sqlite:///path or postgresql://user:password@host/name), and open it.
 
     `pool_size`: connections to PostgreSQL (one more listens). `exclusive`: refuse if another hub has this SQLite file, and
     keep others out; a command that works beside a hub says False. `patience_s`: how long PostgreSQL is waited for. `direct_url`: the way past a
     pooler in transaction mode. `agree` is told the time that all who share
-    the database should go by, from any thread. Raises SettingsError, DatabaseUnavailableError.
+    the database should go by, from any thread. `in_use` is called once if another hub has this SQLite file, which is then waited for. Raises SettingsError, DatabaseUnavailableError.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
-        opened: AbstractAsyncContextManager[SqlStore] = open_sqlite(parsed, clock, exclusive=exclusive)
+        opened: AbstractAsyncContextManager[SqlStore] = open_sqlite(parsed, clock, exclusive=exclusive, in_use=in_use)
     else:
         more: dict[str, Any] = {} if agree is None else {"agree": agree}
         if direct_url:

@@ -1,0 +1,1 @@
+"""A running site takes up a new version or configuration."""
