@@ -71,8 +71,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _restart(site: Site, crowd: Crowd) -> Restart:
-    """Raises BenchError."""
+async def restart(site: Site, crowd: Crowd) -> Restart:
+    """End the site's hub, start it again, and watch. Raises BenchError."""
 
     def all_known(answer: Answer) -> bool:
         return answer.status == 200 and json.loads(answer.body)["_pagination"]["total"] == crowd.servers
@@ -126,7 +126,7 @@ async def _run(args: argparse.Namespace) -> list[Restart]:
         sites = [await stack.enter_async_context(_SETUPS[name](args.keep, crowd)) for name in names]
         for number in range(args.rounds):
             for site in sites:
-                restarts.append(await _restart(site, crowd))
+                restarts.append(await restart(site, crowd))
                 last = restarts[-1]
                 print(f"  {number + 1}: {site.name}: health {last.health_s:.2f} s, silent {last.page_silence_s:.2f} s", file=sys.stderr)
     return restarts

@@ -100,6 +100,7 @@ address = "{address}"
 use = "dummy"
 [access]
 allow_all = true
+admin_users = ["bench-admin"]
 [limits]
 concurrent_starts = 0
 [log]

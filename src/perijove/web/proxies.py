@@ -6,6 +6,7 @@ Reached only with the proxies' shared secret, and never through the public door 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
@@ -13,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from perijove.control.servers.activity import report_route_activity
 from perijove.domain.change import Notice, Topic
 from perijove.domain.errors import BadInputError
-from perijove.ports.store.store import DatabaseUnavailableError, Tx
+from perijove.ports.store.store import DatabaseUnavailableError, Store, Tx
 from perijove.web.call import Call, json_response
 from perijove.web.router import Access, Route
 from perijove.wire.feed import Change, Changes, Report, Snapshot
@@ -46,23 +47,25 @@ async def changes(call: Call) -> Response:
     missed = await store.read(lambda tx: tx.notices.after(after, (Topic.ROUTE,), limit=1))
     if query.get("epoch") != store.epoch or missed is None:
         return json_response({"status": 410, "message": "These changes are no longer known. Take the snapshot again."}, 410)
-    return StreamingResponse(_lines(call, after), media_type="application/x-ndjson", headers={"cache-control": "no-store"})
+    return StreamingResponse(feed_lines(store, call.surface.ending, after), media_type="application/x-ndjson", headers={"cache-control": "no-store"})
 
 
-async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
-    """Ends when the follower was left behind (the proxy comes back and is told 410), and when this hub hears of no changes itself."""
-    store = call.surface.hub.store
+async def feed_lines(store: Store, ending: asyncio.Event, after: int) -> AsyncIterator[bytes]:
+    """Ends when the follower was left behind (the proxy comes back and is told 410), when this hub hears of no changes itself, and with the hub,
+    at once: a hub that is restarted must not wait for the next heartbeat."""
     revision = after
     async with store.follow((Topic.ROUTE,), after) as batches:
         pending: asyncio.Future[Sequence[Notice]] | None = None
+        end = asyncio.ensure_future(ending.wait())  # noqa: TID251 - awaited or cancelled below
         try:
             yield _line(revision, ())
-            while not call.surface.ending.is_set():
+            while not ending.is_set():
                 pending = pending or asyncio.ensure_future(anext(batches))  # noqa: TID251 - awaited or cancelled below
-                done, _ = await asyncio.wait({pending}, timeout=HEARTBEAT_S)
+                either: list[asyncio.Future[Any]] = [pending, end]
+                done, _ = await asyncio.wait(either, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
                 if store.deaf_s > DEAF_S:
                     return
-                if not done:
+                if pending not in done:
                     yield _line(revision, ())
                     continue
                 try:
@@ -74,9 +77,10 @@ async def _lines(call: Call, after: int) -> AsyncIterator[bytes]:
                     revision = batch[-1].revision
                     yield _line(revision, batch)
         finally:
-            if pending is not None:  # a generator that is still being asked cannot be closed
-                pending.cancel()
-                await asyncio.wait({pending})
+            asked: list[asyncio.Future[Any]] = [end] if pending is None else [end, pending]
+            for one in asked:
+                one.cancel()
+            await asyncio.wait(asked)  # a generator that is still being asked cannot be closed
 
 
 def _line(revision: int, batch: Sequence[Notice]) -> bytes:
@@ -124,7 +128,7 @@ def _moment(text: str) -> datetime:
 
 async def ready(call: Call) -> Response:
     """Whether requests should come here: not while the database does not answer, nor once this hub has been asked to end."""
-    if call.surface.ending.is_set():
+    if call.surface.ending.is_set() or call.surface.ending.leaving:
         return json_response({"ready": False, "why": "This hub is ending."}, 503)
     try:
         async with asyncio.timeout(READY_S):
