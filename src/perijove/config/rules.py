@@ -12,12 +12,13 @@ from perijove.config.problems import Problems
 from perijove.config.secret import SecretMissingError, read_secret
 from perijove.config.section import Secret
 from perijove.config.servicerules import MIN_SERVICE_TOKEN, check_services
-from perijove.config.settings import ProxySection, Settings
+from perijove.config.settings import GroupLimitsEntry, LimitsSection, ProxySection, Settings
 from perijove.config.tlsrules import check_tls
 from perijove.wire.names import BadNameError, parse_user_name
 
 BUILT_IN_ROLES = frozenset({"user", "admin", "server", "token"})
 MIN_MASTER_SECRET = 32
+MAX_QUEUE_STEP_S = 86400.0
 
 
 def check_rules(settings: Settings, problems: Problems, environ: Mapping[str, str], folder: Path, broken: set[str]) -> None:
@@ -27,6 +28,7 @@ def check_rules(settings: Settings, problems: Problems, environ: Mapping[str, st
     check_subdomains(settings, problems)
     check_tls(settings.proxy, settings.hub.public_address, problems)
     _names(settings, problems)
+    _queue(settings.limits, problems)
     if "services" not in broken:
         check_services(settings.services, problems)
         _references(settings, problems)
@@ -94,6 +96,23 @@ def _names(settings: Settings, problems: Problems) -> None:
             continue
         if normal != name:
             problems.add(place, f"{name!r} is not in the form in which names are kept", f"Write {normal!r}.")
+
+
+def _queue(limits: LimitsSection, problems: Problems) -> None:
+    """Groups may come from the authenticator, so any name may be one."""
+    if limits.queue_step > MAX_QUEUE_STEP_S:
+        problems.add(("limits", "queue_step"), "is longer than a day, and longer than anybody would wait", "Minutes are meant.")
+    seen: set[str] = set()
+    for index, entry in enumerate(limits.groups):
+        place = ("limits", "groups", index)
+        if not entry.name or "/" in entry.name:
+            problems.add((*place, "name"), "a name cannot be empty or contain '/'")
+        if entry.name in seen:
+            problems.add((*place, "name"), f"{entry.name!r} is there twice", "Put all limits of a group into one entry.")
+        seen.add(entry.name)
+        if entry == GroupLimitsEntry(name=entry.name):
+            wanted = "active_servers, concurrent_starts, active_servers_per_user or priority"
+            problems.add((*place, "name"), f"{entry.name!r} is given neither limits nor a priority", f"Set {wanted}, or leave the entry out.")
 
 
 def _references(settings: Settings, problems: Problems) -> None:

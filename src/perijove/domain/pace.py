@@ -31,6 +31,15 @@ def time_left(before: int, left: int, within: timedelta) -> Span | None:
     return Span((before + 1) * seconds / (left + spread), (before + 1) * seconds / (left - spread))
 
 
+def lasting(span: timedelta) -> str:
+    """ "45 s", "12 min", "3 h", "2 d"."""
+    seconds = max(0.0, span.total_seconds())
+    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def in_words(span: Span) -> str:
     """ "about 2 minutes", "2 to 5 minutes", "less than a minute"."""
     if span.most_s <= 60:

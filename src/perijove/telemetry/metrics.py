@@ -15,6 +15,7 @@ from perijove.domain.server import Phase
 from perijove.ports.observer import AuditEvent
 
 _SPAWN_BUCKETS = (0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 180, 300, 600, float("inf"))
+_WAIT_BUCKETS = (0.1, 1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, float("inf"))
 _STOP_BUCKETS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, float("inf"))
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -44,6 +45,12 @@ class Metrics:
             f"{prefix}server_stop_seconds", "Time a server took to stop", ["status"], buckets=_STOP_BUCKETS, registry=registry
         )
         self.running_servers = Gauge(f"{prefix}running_servers", "Servers that are ready", registry=registry)
+        self.queue_wait = Histogram(
+            f"{prefix}server_queue_wait_seconds",
+            "Time a server waited in the queue before it was let through",
+            buckets=_WAIT_BUCKETS,
+            registry=registry,
+        )
         self.queued_servers = Gauge(f"{prefix}queued_servers", "Servers that wait for a place", registry=registry)
         self.total_users = Gauge(f"{prefix}total_users", "Users known to the hub", registry=registry)
         self.active_users = Gauge(f"{prefix}active_users", "Users active within a period", ["period"], registry=registry)
@@ -105,6 +112,8 @@ class Metrics:
             return
         self.transitions.labels(after.phase.value).inc()
         wanted_at = after.queued_at or after.started_at
+        if transition.event is Event.ADMIT and after.queued_at is not None:
+            self.queue_wait.observe(max(0.0, (at - after.queued_at).total_seconds()))
         if after.phase is Phase.READY and transition.event is Event.ROUTED and wanted_at is not None and before.ready_at is None:
             self.spawn_duration.labels("success", "").observe(max(0.0, (at - wanted_at).total_seconds()))
         elif after.phase is Phase.FAILED and wanted_at is not None and after.ready_at is None:

@@ -20,7 +20,8 @@ MISSING = {
 }
 """Of JupyterHub's, and why we have none."""
 OURS = {
-    "jupyterhub_audit_events", "jupyterhub_queued_servers", "jupyterhub_server_transitions", "jupyterhub_service_restarts", "jupyterhub_service_up",
+    "jupyterhub_audit_events", "jupyterhub_queued_servers", "jupyterhub_server_queue_wait_seconds", "jupyterhub_server_transitions",
+    "jupyterhub_service_restarts", "jupyterhub_service_up",
 }  # fmt: skip
 """Beyond JupyterHub's."""
 PROGRESS = "jupyterhub.apihandlers.users.SpawnProgressAPIHandler"

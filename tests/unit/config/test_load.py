@@ -78,6 +78,14 @@ def test_all_mistakes_are_listed_with_line_and_suggestion() -> None:
         ('[limits]\nnamed_servers = "yes"', "true or false"),
         ("[limits]\nconcurrent_starts = 1.5", "whole number"),
         ("limits = 3", "expected a table"),
+        ('[limits]\nqueue_step = "2d"', "longer than a day"),
+        ("[[limits.groups]]\nactive_servers = 3", "limits.groups[0].name: is missing"),
+        ('[[limits.groups]]\nname = "a"\nactive_servers = -1', "limits.groups[0].active_servers"),
+        ('[[limits.groups]]\nname = "a"\npriority = 101', "limits.groups[0].priority"),
+        ('[[limits.groups]]\nname = "a"\nactive_server = 3', "Did you mean 'active_servers'?"),
+        ('[[limits.groups]]\nname = "a"', "neither limits nor a priority"),
+        ('[[limits.groups]]\nname = "a/b"\npriority = 1', "cannot be empty or contain"),
+        ('[[limits.groups]]\nname = "a"\npriority = 1\n[[limits.groups]]\nname = "a"\npriority = 2', "Put all limits of a group into one entry"),
     ],
 )
 def test_a_mistake_is_named(text: str, words: str) -> None:

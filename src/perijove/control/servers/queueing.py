@@ -20,14 +20,14 @@ async def place_of(hub: Hub, server_id: ServerId) -> QueuePlace | None:
 
 
 async def _look(hub: Hub) -> QueueView:
-    limits = limits_of(hub)
+    return await hub.store.read(lambda tx: view_of(tx, hub))
 
-    def query(tx: Tx) -> QueueView:
-        now = hub.clock.now()
-        load, length = load_of(tx, limits)
-        if not length and not limits.groups:
-            return QueueView(at=now)
-        crowd = crowd_of(tx, limits, load)
-        return outlook(line_up(tx.queue.waiting(LOOKED_AT), crowd, limits), length, crowd, limits, now, tx.queue.left_since)
 
-    return await hub.store.read(query)
+def view_of(tx: Tx, hub: Hub) -> QueueView:
+    """As it is now."""
+    limits, now = limits_of(hub), hub.clock.now()
+    load, length = load_of(tx, limits)
+    if not length and not limits.groups:
+        return QueueView(at=now)
+    crowd = crowd_of(tx, limits, load)
+    return outlook(line_up(tx.queue.waiting(LOOKED_AT), crowd, limits), length, crowd, limits, now, tx.queue.left_since)

@@ -1,13 +1,14 @@
 """How the whole site stands: hubs, proxies, the queue, who does what. For administrators, wherever they look."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from perijove.control.context import Hub
 from perijove.control.routing import ALIVE as PROXY_ALIVE
+from perijove.control.servers.queueing import view_of
 from perijove.control.site.replicas import ALIVE
 from perijove.domain.change import Topic
-from perijove.domain.limits import Waiting
+from perijove.domain.outlook import QueueView
 from perijove.domain.server import Phase
 from perijove.ports.store.shared import ProxySeen, ReplicaSeen
 from perijove.ports.store.store import Tx
@@ -35,7 +36,7 @@ class Standing:
     replicas: list[ReplicaSeen]
     proxies: list[ProxyStanding]
     servers: dict[Phase, int]
-    longest_wait: timedelta | None
+    queue: QueueView
     duties: dict[str, str]
     working_on: dict[str, int]
     worries: list[str]
@@ -49,14 +50,13 @@ async def standing_of(hub: Hub) -> Standing:
     def look(tx: Tx) -> Standing:
         replicas = tx.replicas.seen_since(now - ALIVE)
         proxies = [ProxyStanding(proxy=proxy, behind=_behind(tx, proxy)) for proxy in tx.proxies.seen_since(now - PROXY_ALIVE)]
-        waiting = tx.queue.waiting(1)
         return Standing(
             at=now,
             shared=shared,
             replicas=replicas,
             proxies=proxies,
             servers=tx.servers.counts(),
-            longest_wait=_waited(waiting, now),
+            queue=view_of(tx, hub),
             duties=tx.leases.held(now) if shared else {},
             working_on=tx.servers.held(now),
             worries=list(_worries(replicas, proxies)),
@@ -68,10 +68,6 @@ async def standing_of(hub: Hub) -> Standing:
 def _behind(tx: Tx, proxy: ProxySeen) -> int:
     missed = tx.notices.after(proxy.revision, (Topic.ROUTE,), limit=MANY)
     return MANY if missed is None else len(missed)
-
-
-def _waited(waiting: list[Waiting], now: datetime) -> timedelta | None:
-    return now - waiting[0].queued_at if waiting else None
 
 
 def _worries(replicas: list[ReplicaSeen], proxies: list[ProxyStanding]) -> list[str]:

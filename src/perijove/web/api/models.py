@@ -28,6 +28,16 @@ class ServerModel(Struct, kw_only=True):
     state: Annotated[Mapping[str, Any], Meta(description="what the spawner keeps; with admin:server_state")] | UnsetType = UNSET
 
 
+class QueuePlaceModel(Struct, kw_only=True):
+    """A server's place in the queue."""
+
+    place: Annotated[int, Meta(description="1 is first")]
+    length: Annotated[int, Meta(description="how many wait")]
+    reason: Annotated[str, Meta(description="what it waits for, in words; empty if it goes on in a moment")]
+    least_s: Annotated[float, Meta(description="how long it may take yet, in seconds: at least")] | None
+    most_s: Annotated[float, Meta(description="and at most; both null if nobody can know")] | None
+
+
 class UserModel(Struct, kw_only=True):
     """A person, as far as the asker's scopes see them."""
 

@@ -10,6 +10,7 @@ import msgspec
 from perijove.control.servers.progress import ProgressEvent, progress
 from perijove.control.servers.spawner_calls import log_tail
 from perijove.domain.server import Phase, Server
+from perijove.web.api.shown import queue_place_model
 from perijove.web.call import Call
 
 KEEP_ALIVE_S = 8.0
@@ -54,6 +55,8 @@ def _line(value: dict[str, Any]) -> bytes:
 
 def _shape(call: Call, server: Server, event: ProgressEvent) -> dict[str, Any]:
     shape: dict[str, Any] = {"progress": None if event.percent is None else round(event.percent, 1), "message": event.message}
+    if event.queue is not None:
+        return shape | {"queue": queue_place_model(event.queue)}
     if not event.last:
         return shape
     if event.ended is not None and event.ended.phase is Phase.READY:

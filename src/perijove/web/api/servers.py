@@ -9,13 +9,14 @@ from perijove.control.people.users import find_person
 from perijove.control.servers.ask import ask_delete, ask_start, ask_stop
 from perijove.control.servers.naming import ServerChange, change_server, create_server, get_server
 from perijove.control.servers.progress import wait_until_settled
+from perijove.control.servers.queueing import place_of
 from perijove.domain.access import asks_groups, server_resource
 from perijove.domain.errors import BadInputError
 from perijove.domain.server import Desired, Phase, Server
 from perijove.domain.visibility import SERVER_BASE_FIELDS, visible_fields
-from perijove.web.api.models import Problem, ServerModel
+from perijove.web.api.models import Problem, QueuePlaceModel, ServerModel
 from perijove.web.api.progress import event_lines
-from perijove.web.api.shown import person_groups, server_model
+from perijove.web.api.shown import person_groups, queue_place_model, server_model
 from perijove.web.call import Call, json_response
 from perijove.web.described import EVENTS, Gives, body, gives
 from perijove.web.router import Access, Route
@@ -37,6 +38,12 @@ class ProgressEvent(Struct):
 
     data: Annotated[str, Meta(extra_json_schema={"contentMediaType": "application/json"})]
     event: str = "message"
+
+
+class QueueModel(Struct):
+    """`queue`: null if the server does not wait."""
+
+    queue: QueuePlaceModel | None
 
 
 class ServerPatch(Struct, forbid_unknown_fields=True):
@@ -154,6 +161,14 @@ async def watch(call: Call) -> Response:
     )
 
 
+async def place(call: Call) -> Response:
+    """Asked for much more cheaply than a stream of progress."""
+    user, name = await require_on_server(call, "read:servers")
+    server = await get_server(call.surface.hub, user, name)
+    found = await place_of(call.surface.hub, server.id) if server.phase is Phase.QUEUED else None
+    return json_response(QueueModel(queue=None if found is None else queue_place_model(found)))
+
+
 _STARTED_WITH = body(StartBody, dict[str, Any], required=False)
 
 
@@ -224,7 +239,7 @@ def _progress(path: str) -> tuple[Route[Call, Response], ...]:
                 Gives(
                     200,
                     (ProgressEvent,),
-                    "Events, whose data are JSON objects with `progress` (percent), `message`, and at the end `ready` or `failed`.",
+                    "Events, whose data are JSON objects with `progress` (percent), `message`, in the queue `queue` (the place), and at the end `ready` or `failed`.",
                     EVENTS,
                 ),
             ),
@@ -232,7 +247,21 @@ def _progress(path: str) -> tuple[Route[Call, Response], ...]:
     )
 
 
+def _place(path: str) -> Route[Call, Response]:
+    return Route(
+        method="GET",
+        path=path + "/queue",
+        handler=place,
+        access=Access.API,
+        summary="A server's place in the queue",
+        scopes=("read:servers",),
+        gives=(gives(200, QueueModel),),
+    )
+
+
 ROUTES = (
+    _place("/api/perijove/users/{name}/server"),
+    _place("/api/perijove/users/{name}/servers/{server}"),
     *_routes("/api/users/{name}/server"),
     *_routes("/api/users/{name}/servers/{server}"),
     *_routes("/api/users/{name}/servers/", progress=False),

@@ -9,13 +9,25 @@ from msgspec import UNSET
 from perijove.control.people.users import Person
 from perijove.control.servers.naming import unstarted
 from perijove.domain.access import group_resource, server_resource, service_resource, user_resource
+from perijove.domain.outlook import QueuePlace
 from perijove.domain.roles import held_roles
 from perijove.domain.server import Server
 from perijove.domain.share import Share, ShareCode, SharedServer
 from perijove.domain.token import Token, TokenKind
 from perijove.domain.user import Group, Service, User
 from perijove.domain.visibility import visible_fields
-from perijove.web.api.models import GroupModel, Name, ServerModel, ServiceModel, ShareCodeModel, SharedServerModel, ShareModel, TokenModel, UserModel
+from perijove.web.api.models import (
+    GroupModel,
+    Name,
+    QueuePlaceModel,
+    ServerModel,
+    ServiceModel,
+    ShareCodeModel,
+    SharedServerModel,
+    ShareModel,
+    TokenModel,
+    UserModel,
+)
 from perijove.web.surface import Surface
 from perijove.wire.names import user_segment
 from perijove.wire.scopes import Owner, Scopes
@@ -58,6 +70,11 @@ def server_model(server: Server, surface: Surface, fields: frozenset[str]) -> Se
         full_progress_url=f"{addresses.public_url}{progress}" if addresses.public_url else None,
         state=dict(server.spawner_state or {}) if "state" in fields else UNSET,
     )
+
+
+def queue_place_model(place: QueuePlace) -> QueuePlaceModel:
+    least_s, most_s = (round(place.left.least_s, 1), round(place.left.most_s, 1)) if place.left is not None else (None, None)
+    return QueuePlaceModel(place=place.place, length=place.length, reason=place.reason, least_s=least_s, most_s=most_s)
 
 
 def user_model(person: Person, surface: Surface, scopes: Scopes, *, stopped_servers: bool = False) -> UserModel:

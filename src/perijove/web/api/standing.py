@@ -6,6 +6,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from perijove.control.site.standing import Standing, standing_of
+from perijove.domain.outlook import QueueView
 from perijove.web.api.models import Moment
 from perijove.web.api.shown import iso_of
 from perijove.web.call import Call, json_response
@@ -33,8 +34,31 @@ class ProxyModel(Struct, kw_only=True):
     behind: int
 
 
+class GroupQueueModel(Struct, kw_only=True):
+    """A group with limits: how many servers of its people wait, are starting, and are there already; its limits (0: none) and priority."""
+
+    name: str
+    waiting: int
+    starting: int
+    active: int
+    concurrent_starts: int
+    active_servers: int
+    priority: int
+
+
+class QueueModel(Struct, kw_only=True):
+    """`reason`: what keeps those who wait; empty: only limits of their own or of their groups, if anything. `longest_wait_s`: in seconds, of those
+    whom no limit of their own keeps. `per_minute`: how many were let through lately; null if nobody can know."""
+
+    length: int
+    reason: str
+    longest_wait_s: float | None
+    per_minute: float | None
+    groups: list[GroupQueueModel]
+
+
 class StandingModel(Struct, kw_only=True):
-    """`servers`: how many are in each phase. `longest_wait_s`: of whoever is first in the queue, in seconds. `duties`: periodic work -> the hub
+    """`servers`: how many are in each phase. `longest_wait_s`: that of the queue. `duties`: periodic work -> the hub
     that does it for all. `worries`: what an administrator should look at, in sentences."""
 
     at: Moment
@@ -43,11 +67,34 @@ class StandingModel(Struct, kw_only=True):
     proxies: list[ProxyModel]
     servers: dict[str, int]
     longest_wait_s: float | None
+    queue: QueueModel
     duties: dict[str, str]
     worries: list[str]
 
 
+def _queue_model(queue: QueueView) -> QueueModel:
+    return QueueModel(
+        length=queue.length,
+        reason=queue.reason if queue.length else "",
+        longest_wait_s=queue.longest_wait / timedelta(seconds=1) if queue.longest_wait is not None else None,
+        per_minute=queue.per_minute,
+        groups=[
+            GroupQueueModel(
+                name=group.name,
+                waiting=group.waiting,
+                starting=group.load.starting,
+                active=group.load.active,
+                concurrent_starts=group.limits.concurrent_starts,
+                active_servers=group.limits.active_servers,
+                priority=group.limits.priority,
+            )
+            for group in queue.groups
+        ],
+    )
+
+
 def model_of(standing: Standing) -> StandingModel:
+    queue = _queue_model(standing.queue)
     return StandingModel(
         at=iso_of(standing.at),
         shared=standing.shared,
@@ -65,7 +112,8 @@ def model_of(standing: Standing) -> StandingModel:
         ],
         proxies=[ProxyModel(name=each.proxy.proxy_id, seen=iso_of(each.proxy.seen_at), behind=each.behind) for each in standing.proxies],
         servers={phase.value: number for phase, number in standing.servers.items()},
-        longest_wait_s=standing.longest_wait / timedelta(seconds=1) if standing.longest_wait is not None else None,
+        longest_wait_s=queue.longest_wait_s,
+        queue=queue,
         duties=standing.duties,
         worries=standing.worries,
     )

@@ -7,7 +7,9 @@ from starlette.responses import RedirectResponse, Response
 from perijove.control.people.visits import visits_to
 from perijove.control.servers.ask import ask_delete, ask_stop
 from perijove.control.servers.naming import create_server
+from perijove.control.servers.queueing import place_of
 from perijove.domain.errors import BadInputError
+from perijove.domain.server import Phase
 from perijove.web.call import Call
 from perijove.web.pages.own import Target, asks, may_target, target_of
 from perijove.web.pages.render import page
@@ -41,6 +43,11 @@ async def home(call: Call) -> Response:
         for server in person.servers
         if server.name
     ]
+    places = {
+        server.name: found
+        for server in person.servers
+        if server.phase is Phase.QUEUED and (found := await place_of(call.surface.hub, server.id)) is not None
+    }
     shared_page, shared = await shared_rows(call)
     return await page(
         call,
@@ -55,6 +62,7 @@ async def home(call: Call) -> Response:
         default=next((server for server in person.servers if not server.name), None),
         default_url=call.surface.hub.addresses.server_url(user.name, ""),
         named=named,
+        places=places,
         named_allowed=call.surface.hub.settings.limits.named_servers or bool(named),
         asks=asks(call, person),
         visits=await visits_to(call.surface.hub, user.name, [server.name for server in person.servers]),

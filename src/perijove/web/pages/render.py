@@ -16,6 +16,7 @@ from perijove.control.people.groups import list_services
 from perijove.domain.access import may as may_do
 from perijove.domain.access import service_resource
 from perijove.domain.errors import NotFoundError
+from perijove.domain.pace import lasting
 from perijove.web.call import Call
 
 POLICY = (
@@ -53,7 +54,7 @@ def static_hash(name: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(loader=PackageLoader("perijove.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"iso": _iso, "ago": _ago}
+    environment.filters |= {"iso": _iso, "ago": _ago, "lasting": lasting}
     return environment
 
 

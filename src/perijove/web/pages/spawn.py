@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from perijove.control.servers.ask import ask_start
 from perijove.control.servers.naming import find_server
+from perijove.control.servers.queueing import place_of
 from perijove.domain.access import may, server_resource
 from perijove.domain.errors import BadInputError, NotFoundError, PerijoveError
 from perijove.domain.options import OptionField
@@ -105,6 +106,7 @@ async def pending(call: Call) -> Response:
         return RedirectResponse(next_of(call) or target.url(call), 302)
     if server is None or server.stopped:
         return await _not_running(call, target, status=200)
+    place = await place_of(call.surface.hub, server.id) if server.phase is Phase.QUEUED else None
     title = target.title(call)
     return await page(
         call,
@@ -113,7 +115,7 @@ async def pending(call: Call) -> Response:
         path=target.path,
         next=next_of(call),
         stopping=server.phase is Phase.STOPPING,
-        message="One moment …",
+        message=f"{place.words}. {place.reason}" if place else "One moment …",
         lines=[],
     )
 

@@ -74,10 +74,16 @@ function show(box, event) {
     bar.firstElementChild.style.width = `${event.progress}%`;
   }
   if (event.message) {
-    document.getElementById("message").textContent = event.message;
-    const item = document.createElement("li");
+    const message = document.getElementById("message");
+    const list = document.getElementById("events");
+    // Places in the queue follow each other every other second: one line for all of them, read aloud once.
+    const again = event.queue && list.lastElementChild?.dataset.queue;
+    message.setAttribute("aria-live", again ? "off" : "polite");
+    message.textContent = event.message;
+    const item = again ? list.lastElementChild : document.createElement("li");
+    if (event.queue) item.dataset.queue = "yes";
     item.textContent = event.message;
-    document.getElementById("events").append(item);
+    list.append(item);
   }
   if (event.ready) {
     window.location.replace(box.dataset.next || event.url);
