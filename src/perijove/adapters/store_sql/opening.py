@@ -34,8 +34,8 @@ async def open_store(
 
     `pool_size`: connections to PostgreSQL (one more listens). `exclusive`: refuse if another hub has this SQLite file, and
     keep others out; a command that works beside a hub says False. `patience_s`: how long PostgreSQL is waited for. `direct_url`: the way past a
-    pooler in transaction mode. `agree` is told the time that all who share
-    the database should go by, from any thread. `in_use` is called once if another hub has this SQLite file, which is then waited for. Raises SettingsError, DatabaseUnavailableError.
+    pooler in transaction mode. `agree` is told the time that all who share the database should go by, from any thread. `in_use` is called once
+    if another hub has this SQLite file, which is then waited for. Raises SettingsError, DatabaseUnavailableError.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
