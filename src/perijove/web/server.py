@@ -9,6 +9,8 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from perijove.web.ending import Ending
+
 LINGER_S: Final = 1.2
 """How long connections that clients keep are left open at the end. A proxy sends what it could not send twice only over connections that were
 used in the last second, so none of those is closed under its hands."""
@@ -22,8 +24,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: asyncio.Event, doors: Sequence[socket.socket] | None = None) -> None:
-    """Serve until `stop` is set, then take no more and let running requests finish for at most 5 s. Sets `ready` when listening.
+async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: Ending, doors: Sequence[socket.socket] | None = None) -> None:
+    """Serve until `stop` is set, then linger, and let running requests finish for at most 5 s. Sets `ready` when listening.
 
     `doors`: bound sockets in place of host and port; they are closed. Raises OSError if the address cannot be had.
     """
@@ -54,18 +56,20 @@ async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: 
         stopping = asyncio.create_task(stop.wait(), name="http-stop")  # noqa: TID251 - cancelled two lines below
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        await _linger(server, serving)
+        await _linger(server, serving, relieved=stop.relieved)
     finally:
         server.should_exit = True
         await serving
 
 
-async def _linger(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
-    """Take no new connections; answer on those that there are, until nobody keeps any (web/app.py asks for that in each answer)."""
+async def _linger(server: uvicorn.Server, serving: asyncio.Task[None], *, relieved: bool) -> None:
+    """Answer on the connections that there are until nobody keeps any (web/app.py asks for that in each answer). New ones are for the hub that
+    relieves us; with none, we take them as long as we linger, for else nobody does."""
     if serving.done():
         return
-    for listening in server.servers:
-        listening.close()
+    if relieved:
+        for listening in server.servers:
+            listening.close()
     until = asyncio.get_running_loop().time() + LINGER_S
     while server.server_state.connections and not serving.done() and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 - as above
         await asyncio.sleep(_LOOK_S)
