@@ -7,31 +7,30 @@ from perijove.domain.outlook import QueuePlace, QueueView
 from perijove.domain.server import ServerId
 
 Look = Callable[[], Awaitable[QueueView]]
-KEEP_S = 2.0
-"""For so long a view is good."""
-NEWCOMER_S = 0.25
-"""After so long it is looked again for somebody who came since; all who come in a storm share that look."""
 
 
 class Board:
-    """One for each process."""
+    """One for each process. For `keep_s` a view is good; after `newcomer_s` it is looked again for somebody who came since, and all who come in a
+    storm share that look."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_s: float = 2.0, newcomer_s: float = 0.25) -> None:
+        self.keep_s = keep_s
+        self.newcomer_s = newcomer_s
         self._view: QueueView | None = None
         self._looked_at = 0.0
         self._looking = asyncio.Lock()
 
     async def view(self, look: Look) -> QueueView:
-        """At most KEEP_S old. Raises what `look` raises."""
-        return await self._newer(look, KEEP_S)
+        """At most `keep_s` old. Raises what `look` raises."""
+        return await self._newer(look, self.keep_s)
 
     async def place_of(self, server_id: ServerId, look: Look) -> QueuePlace | None:
         """None if it does not wait (any more). Raises what `look` raises."""
-        place = (await self._newer(look, KEEP_S)).place_of(server_id)
+        place = (await self._newer(look, self.keep_s)).place_of(server_id)
         if place is not None:
             return place
-        await asyncio.sleep(max(0.0, self._looked_at + NEWCOMER_S - asyncio.get_running_loop().time()))
-        return (await self._newer(look, NEWCOMER_S)).place_of(server_id)
+        await asyncio.sleep(max(0.0, self._looked_at + self.newcomer_s - asyncio.get_running_loop().time()))
+        return (await self._newer(look, self.newcomer_s)).place_of(server_id)
 
     async def _newer(self, look: Look, than_s: float) -> QueueView:
         async with self._looking:

@@ -118,7 +118,8 @@ def room(load: Load, limits: Limits) -> int:
 def why_full(load: Load, limits: Limits) -> str:
     """In words for whoever waits for the whole site; "" if there is room."""
     if limits.active_servers and load.active >= limits.active_servers:
-        return f"All {limits.active_servers} places are taken. Your server starts when one is free."
+        places = "The only place is" if limits.active_servers == 1 else f"All {limits.active_servers} places are"
+        return f"{places} taken. Your server starts when one is free."
     if limits.concurrent_starts and load.starting >= limits.concurrent_starts:
         return "Many servers are starting just now. Yours is in the queue."
     return ""

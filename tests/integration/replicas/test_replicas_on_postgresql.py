@@ -4,15 +4,18 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from perijove.adapters.store_sql import open_store
 from perijove.adapters.system_clock import SystemClock
+from perijove.control.board import Board
 from perijove.control.context import Hub
 from perijove.control.servers.ask import ask_delete, ask_start, ask_stop
 from perijove.control.servers.lease import LEASE
+from perijove.control.servers.queueing import place_of
 from perijove.domain.errors import BadInputError
 from perijove.domain.lifecycle import Event
 from perijove.domain.server import Phase
@@ -93,6 +96,70 @@ async def test_whoever_is_asked_each_server_is_started_and_stopped_once(houses: 
         assert await one.until(first, lambda server: server is None, name=NAMES[0]) is None
     admitted = [move.after.name for move in one.witness.moves if move.event is Event.ADMIT]
     assert sorted(admitted) == sorted(NAMES)
+
+
+async def test_two_hubs_keep_one_queue_in_its_order_within_its_limits_and_lose_nobody(houses: tuple[House, House]) -> None:
+    """A class comes at once to both hubs, everybody for two servers, and those of one group for more than it may have."""
+    one, two = houses
+    people = [f"p{number:02d}" for number in range(16)]
+    physics = people[:6]
+
+    def fill(tx: Tx) -> None:
+        tx.users.add_missing(people, now=one.time.now())
+        tx.groups.add("physics", now=one.time.now())
+        tx.groups.add_users("physics", physics, now=one.time.now())
+
+    await one.store.write(fill)
+    one.world.scripts["alice/"] = Script(hangs=Moment.BEGUN)
+    limits = {"concurrent_starts": 1, "groups": [{"name": "physics", "active_servers": 2}, {"name": "staff", "priority": 1}]}
+    async with (
+        one.running(one.hub("first", shared=True, limits=limits)) as first,
+        two.running(two.hub("second", shared=True, limits=limits)) as second,
+    ):
+        await ask_start(first, "alice", "", options=None, actor="alice")
+        asked = [
+            await ask_start((first, second)[number % 2], user, name, options=None, actor=user)
+            for name in ("", "lab")
+            for number, user in enumerate(people)
+        ]
+        assert {server.phase for server in asked} == {Phase.QUEUED}
+        for hub in (first, second):
+            places = [await place_of(hub, server.id) for server in asked]
+            assert [(place.place, place.length) for place in places if place] == [(number, len(asked)) for number in range(1, len(asked) + 1)]
+        one.world.script("alice/").hangs = None
+        one.world.go_on()
+        free = [user for user in people if user not in physics]
+        for server in asked:
+            if server.user_name in free:
+                assert (await one.settled(first, server.user_name, server.name) or server).phase is Phase.READY
+        left = await one.store.read(lambda tx: tx.queue.waiting(100))
+        assert {waiting.user_id for waiting in left} == {server.user_id for server in asked if server.user_name in physics}
+        assert len(left) == 2 * len(physics) - 2
+        kept = await place_of(replace(second, board=Board()), left[0].id)
+        assert kept is not None
+        assert kept.reason == "Your group physics has its 2 servers running."
+        for user in physics[:2]:
+            await ask_stop(second, user, "", actor=user)
+        for user in physics[2:4]:
+            assert (await two.settled(second, user) or asked[0]).phase is Phase.READY
+    admitted = [move.after.full_name for move in one.witness.moves if move.event is Event.ADMIT]
+    wished = [f"{user}/{name}" for name in ("", "lab") for user in (*physics[:2], *free) if not (name and user in physics)]
+    assert admitted == ["alice/", *wished, *(f"{user}/" for user in physics[2:4])], "each once, and in the order of the queue"
+    assert one.world.doubles == []
+    assert most_at_once(one) == 1
+
+
+def most_at_once(house: House) -> int:
+    """How many were between admission and ready at the same time, as the rows' own moments tell."""
+    moments = []
+    for move in house.witness.moves:
+        if move.event is Event.ROUTED and move.after.started_at is not None and move.after.ready_at is not None:
+            moments += [(move.after.started_at, 1), (move.after.ready_at, -1)]
+    most = now = 0
+    for _, change in sorted(moments):
+        now += change
+        most = max(most, now)
+    return most
 
 
 async def test_stopping_by_one_interrupts_a_start_that_hangs_in_the_other(houses: tuple[House, House]) -> None:

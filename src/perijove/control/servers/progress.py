@@ -19,7 +19,6 @@ WORDS = {
     Phase.STOPPING: "Stopping the server",
     Phase.UNKNOWN: "The hub was restarted; looking for the server",
 }
-_QUEUE_AGAIN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
                         phase, shown = Phase.QUEUED, place
                         yield ProgressEvent(_standing(place), percent, queue=place)
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_QUEUE_AGAIN_S):
+                        async with asyncio.timeout(hub.board.keep_s):
                             await news.wait()
                     if place is None:
                         break

@@ -20,7 +20,7 @@ LOG_S = 2.0
 
 async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> AsyncIterator[bytes]:
     """The events of the present attempt. `with_log`: the tail of the server's log, too, as events with the key "log"."""
-    hub, log, quiet_s = call.surface.hub, "", 0.0
+    hub, log, quiet_s, waits = call.surface.hub, "", 0.0, False
     events = progress(hub, server).__aiter__()
     waiting: asyncio.Future[ProgressEvent] | None = None
     try:
@@ -29,11 +29,12 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
             done, _ = await asyncio.wait({waiting}, timeout=LOG_S if with_log else KEEP_ALIVE_S)
             if done:
                 event, waiting = waiting.result(), None
+                waits = event.queue is not None
                 yield _line(_shape(call, server, event))
                 if event.last:
                     return
                 continue
-            tail = await log_tail(hub, server) if with_log else ""
+            tail = await log_tail(hub, server) if with_log and not waits else ""  # many wait, and none of them has a log yet
             quiet_s += LOG_S if with_log else KEEP_ALIVE_S
             if tail and tail != log:
                 log = tail

@@ -1,8 +1,10 @@
 """Who waits for a server hears how it goes, from the beginning, whenever they come."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
+from perijove.control.board import Board
 from perijove.control.context import Hub
 from perijove.control.servers.ask import ask_start, ask_stop
 from perijove.control.servers.progress import ProgressEvent, progress
@@ -62,7 +64,7 @@ async def test_what_was_said_of_an_attempt_before_is_not_said_again(house: House
 
 async def test_in_the_queue_one_hears_the_place_and_what_for(house: House) -> None:
     house.world.scripts["alice/"] = Script(hangs=Moment.BEGUN)
-    async with house.running(house.hub(limits={"concurrent_starts": 1})) as hub:
+    async with house.running(replace(house.hub(limits={"concurrent_starts": 1}), board=Board(keep_s=0.05))) as hub:
         await ask_start(hub, "alice", "", options=None, actor="alice")
         await ask_start(hub, "alice", "lab", options=None, actor="alice")
         waiting = await ask_start(hub, "bob", "", options=None, actor="bob")

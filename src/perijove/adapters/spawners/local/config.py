@@ -35,6 +35,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The only variables of the hub's own that servers get; a last * stands for anything."""
     umask: str = "077"
     """Who may read what a server writes; octal."""
+    concurrent_starts: Annotated[int, Meta(ge=0)] = 0
+    """How many servers this machine can start at the same time, if that is fewer than [limits] says; the others wait in the queue."""
     memory_limit: Size = 0
     """Memory of one server with all its kernels and terminals."""
     cpu_limit: Annotated[float, Meta(ge=0)] = 0.0

@@ -53,6 +53,10 @@ class LocalSpawner:
         self._promised_ports: set[int] = set()
         self._swept = context.clock.monotonic()
 
+    @property
+    def concurrent_starts(self) -> int:
+        return self._config.concurrent_starts
+
     @classmethod
     @asynccontextmanager
     async def open(cls, config: Settings, context: PluginContext) -> AsyncIterator["LocalSpawner"]:
