@@ -6,7 +6,7 @@ It trusts the server it measures: responses with Content-Length, chunked, or wit
 import asyncio
 import time
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, cast
@@ -124,11 +124,13 @@ class Load:
 
 
 class Client:
-    """`connections` keep-alive connections to one hub, which are also the most requests under way at a time."""
+    """`connections` keep-alive connections to one hub, which are also the most requests under way at a time. They are shared out among the hub
+    and `others` (URLs of further hubs of the same site), in turns."""
 
-    def __init__(self, url: str, token: str, connections: int) -> None:
+    def __init__(self, url: str, token: str, connections: int, others: Sequence[str] = ()) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._ports = [self._port, *(urlsplit(other).port or 80 for other in others)]
         self.prefix = parts.path.rstrip("/")
         self.token = token
         self._connections = [_Connection() for _ in range(connections)]
@@ -163,7 +165,7 @@ class Client:
         """Raises BenchError, ConnectionError. A kept connection that the hub closed meanwhile is opened anew."""
         connection = self._connections[slot]
         if not connection.open:
-            _, connection = await asyncio.get_running_loop().create_connection(_Connection, self._host, self._port)
+            _, connection = await asyncio.get_running_loop().create_connection(_Connection, self._host, self._ports[slot % len(self._ports)])
             self._connections[slot] = connection
         return await connection.ask(request)
 

@@ -1,7 +1,8 @@
 """Drives hubs through the JupyterHub REST API and compares their rates: `.venv/bin/python bench/hub.py --help`.
 
 Without --hub it sets up JupyterHub and Perijove, each with a spawner that starts nothing and without a proxy, so that the hubs alone are
-measured, in one run on one machine. docs/explanation/performance.md says what the figures mean.
+measured, in one run on one machine. With --postgres Perijove is measured on PostgreSQL as well, of which all processes are
+counted in. docs/explanation/performance.md says what the figures mean.
 """
 
 import argparse
@@ -20,10 +21,11 @@ from statistics import median
 
 import uvloop
 from http_client import BenchError, Client, any_of
-from hubs import Hub, jupyterhub, perijove
+from hubs import Hub, jupyterhub, perijove, scratch
 from phases import Drive, Figure, Process, Sizes
+from postgres import postgres
 
-_SETUPS: dict[str, Callable[[bool], AbstractAsyncContextManager[Hub]]] = {"jupyterhub": jupyterhub, "perijove": perijove}
+_SETUPS = ("jupyterhub", "perijove", "postgres")
 _NAME_WIDTH = 30
 
 
@@ -48,7 +50,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--hub", action="append", default=[], metavar="NAME=URL,TOKEN", help="a running hub; URL of its API, as http://host:port/hub/api"
     )
-    parser.add_argument("--set-up", default=None, help="which to set up, of jupyterhub,perijove (default: both, or none with --hub)")
+    parser.add_argument("--set-up", default=None, help=f"which to set up, of {','.join(_SETUPS)} (default: the first two, or none with --hub)")
+    parser.add_argument("--postgres", action="store_true", help="also set up Perijove on PostgreSQL, which must be installed")
+    parser.add_argument("--replicas", type=int, default=1, help="hubs on PostgreSQL, which share the requests (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="also write all figures to this file ('-': standard output, and no table)")
     parser.add_argument("--keep", action="store_true", help="keep the hubs' folders with their logs and databases")
     return parser.parse_args()
@@ -59,13 +63,26 @@ async def _running(hub: Hub) -> AsyncIterator[Hub]:
     yield hub
 
 
+@asynccontextmanager
+async def _on_postgres(keep: bool, replicas: int) -> AsyncIterator[Hub]:
+    """Raises BenchError."""
+    with scratch(keep) as folder:
+        async with postgres(folder / "postgres") as database, perijove(keep, store=database.url, replicas=replicas, database_pid=database.pid) as hub:
+            yield hub
+
+
 def _sources(args: argparse.Namespace) -> list[Callable[[], AbstractAsyncContextManager[Hub]]]:
     """Raises BenchError."""
-    wanted = args.set_up if args.set_up is not None else ("" if args.hub else ",".join(_SETUPS))
-    names = [name for name in wanted.split(",") if name]
+    wanted = args.set_up if args.set_up is not None else ("" if args.hub else "jupyterhub,perijove")
+    names = [name for name in wanted.split(",") if name] + ["postgres"] * args.postgres
     if unknown := set(names) - set(_SETUPS):
         raise BenchError(f"--set-up knows {', '.join(_SETUPS)}, not {', '.join(sorted(unknown))}.")
-    sources: list[Callable[[], AbstractAsyncContextManager[Hub]]] = [partial(_SETUPS[name], args.keep) for name in names]
+    setups: dict[str, Callable[[], AbstractAsyncContextManager[Hub]]] = {
+        "jupyterhub": partial(jupyterhub, args.keep),
+        "perijove": partial(perijove, args.keep),
+        "postgres": partial(_on_postgres, args.keep, args.replicas),
+    }
+    sources = [setups[name] for name in names]
     for text in args.hub:
         name, equals, rest = text.partition("=")
         url, comma, token = rest.rpartition(",")
@@ -78,8 +95,8 @@ def _sources(args: argparse.Namespace) -> list[Callable[[], AbstractAsyncContext
 
 async def _measure(hub: Hub, sizes: Sizes, connections: int) -> Result:
     """Raises BenchError, ConnectionError, TimeoutError."""
-    process = Process(hub.pid)
-    async with Client(hub.url, hub.token, connections) as client:
+    process = Process(hub.pid, [pid for _, pid in hub.others], hub.database_pid)
+    async with Client(hub.url, hub.token, connections, [url for url, _ in hub.others]) as client:
         answer = await client.one(client.request("GET", "/info"))
         if not any_of(200)(answer):
             raise BenchError(f"{hub.name}: GET /info was answered {answer.status}. Is the token one of a service with the scope read:hub?")

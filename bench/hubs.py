@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -30,13 +30,15 @@ _READY_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """`url` of its API. `pid` if it runs here. `tokens` of more owners, by name."""
+    """`url` of its API. `pid` if it runs here. `tokens` of more owners, by name. `others`: URLs and pids of more hubs of the same site."""
 
     name: str
     url: str
     token: str
     pid: int | None = None
     tokens: Mapping[str, str] = field(default_factory=dict)
+    others: Sequence[tuple[str, int]] = ()
+    database_pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,7 @@ listen = "127.0.0.1:{port}"
 state_dir = "{folder}/state"
 [spawner]
 use = "perijove.testing.null_spawner:NullSpawner"
+{address}
 [authenticator]
 use = "dummy"
 [access]
@@ -219,16 +222,23 @@ scopes = {scopes}
 
 
 @asynccontextmanager
-async def perijove(keep: bool, owners: Mapping[str, Owner] = MappingProxyType({}), store: str = "") -> AsyncIterator[Hub]:
-    """Our hub, without proxy and with a spawner that starts nothing. `store`: URL of another database than its own file. Raises BenchError."""
-    port, owners = free_port(), {"bench": Owner(BENCH), **owners}
-    with scratch(keep) as folder:
-        config, log = folder / "perijove.toml", folder / "hub.log"
-        parts = [_OURS.format(port=port, folder=folder), f'[store]\nurl = "{store}"\n' if store else ""]
-        parts += [_OWNER.format(name=name, token=owner.token, scopes=json.dumps(list(owner.scopes))) for name, owner in owners.items()]
-        config.write_text("".join(parts), encoding="utf-8")
-        config.chmod(0o600)
-        with running([sys.executable, "-m", "perijove", "hub", "--config", config], log, clean_environ(), cwd=folder) as pid:
+async def perijove(
+    keep: bool, owners: Mapping[str, Owner] = MappingProxyType({}), store: str = "", replicas: int = 1, database_pid: int | None = None
+) -> AsyncIterator[Hub]:
+    """Our hub, without proxy and with a spawner that starts nothing; `replicas` of them on one `store`: the URL of another database than its own
+    file. Raises BenchError."""
+    owners = {"bench": Owner(BENCH), **owners}
+    with scratch(keep) as folder, ExitStack() as stack:
+        address = f'address = "{stack.enter_context(listener())}"' if replicas > 1 else ""  # a server is where every hub finds it
+        hubs: list[tuple[str, int]] = []
+        for number in range(replicas):
+            port, config, log = free_port(), folder / f"perijove-{number}.toml", folder / f"hub-{number}.log"
+            parts = [_OURS.format(port=port, folder=folder, address=address), f'[store]\nurl = "{store}"\n' if store else ""]
+            parts += [_OWNER.format(name=name, token=owner.token, scopes=json.dumps(list(owner.scopes))) for name, owner in owners.items()]
+            config.write_text("".join(parts), encoding="utf-8")
+            config.chmod(0o600)
+            pid = stack.enter_context(running([sys.executable, "-m", "perijove", "hub", "--config", config], log, clean_environ(), cwd=folder))
             await until_up(f"http://127.0.0.1:{port}/hub/health", pid, log)
-            name = "perijove on PostgreSQL" if store else "perijove"
-            yield Hub(name, f"http://127.0.0.1:{port}/hub/api", owners["bench"].token, pid, _tokens(owners))
+            hubs.append((f"http://127.0.0.1:{port}/hub/api", pid))
+        name = f"perijove{f' x {replicas}' if replicas > 1 else ''}{' on PostgreSQL' if store else ''}"
+        yield Hub(name, hubs[0][0], owners["bench"].token, hubs[0][1], _tokens(owners), hubs[1:], database_pid)

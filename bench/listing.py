@@ -117,8 +117,8 @@ async def _sides(args: argparse.Namespace, stack: AsyncExitStack) -> list[Side]:
         hub = await stack.enter_async_context(perijove(args.keep, _owners(few)))
         await add(replace(hub, name="perijove, a tenth"), few)
     if args.postgres:
-        url = await stack.enter_async_context(postgres(stack.enter_context(scratch(args.keep)) / "postgres"))
-        await add(await stack.enter_async_context(perijove(args.keep, _owners(crowd), url)), crowd)
+        database = await stack.enter_async_context(postgres(stack.enter_context(scratch(args.keep)) / "postgres"))
+        await add(await stack.enter_async_context(perijove(args.keep, _owners(crowd), database.url)), crowd)
     return sides
 
 

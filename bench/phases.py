@@ -5,13 +5,14 @@ import json
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 
 from http_client import Answer, BenchError, Client, Load, any_of
+from process_tree import cpu_s
 
 _PAGE = 200
 _SETTLE_S = 600.0
@@ -41,15 +42,24 @@ class Figure:
 
 @dataclass(slots=True)
 class Process:
-    """The hub's process, if it runs here; what it has used tells more than the clock does on a machine shared with others."""
+    """The hub's process, if it runs here; what it has used tells more than the clock does on a machine shared with others.
+
+    `others`: more hubs of the same site. `database`: the first process of its PostgreSQL, which an SQLite file does without.
+    """
 
     pid: int | None
+    others: Sequence[int] = ()
+    database: int | None = None
 
     def cpu_s(self) -> float | None:
         """Of all its threads, ended ones too: read from the process's own clock (clock_getcpuclockid(3): the number is made of its id)."""
-        return None if self.pid is None else time.clock_gettime(~self.pid << 3 | 2)
+        if self.pid is None:
+            return None
+        hubs = sum(time.clock_gettime(~pid << 3 | 2) for pid in (self.pid, *self.others))
+        return hubs if self.database is None else hubs + cpu_s(self.database)
 
     def rss_mib(self) -> float | None:
+        """Of the hub, without the others."""
         if self.pid is None:
             return None
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii", errors="replace")

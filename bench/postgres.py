@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -44,9 +45,17 @@ def _ready(programs: Path, folder: Path) -> bool:
     return subprocess.run([programs / "pg_isready", "-q", "-h", folder, "-U", "hub"], check=False).returncode == 0
 
 
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An empty database. `pid` of PostgreSQL's first process."""
+
+    url: str
+    pid: int
+
+
 @asynccontextmanager
-async def postgres(folder: Path) -> AsyncIterator[str]:
-    """The URL of an empty database, with PostgreSQL's own settings (it waits for the disk at each commit). Raises BenchError."""
+async def postgres(folder: Path) -> AsyncIterator[Database]:
+    """With PostgreSQL's own settings (it waits for the disk at each commit). Raises BenchError."""
     account = _ACCOUNT if os.geteuid() == 0 else None
     programs = await asyncio.to_thread(_prepared, folder, account)
     settings, log = {"listen_addresses": "", "unix_socket_directories": str(folder)}, folder / "log"
@@ -56,10 +65,10 @@ async def postgres(folder: Path) -> AsyncIterator[str]:
         folder / "data",
         *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
     ]
-    with running(command, log, clean_environ(), account=account, cwd=Path("/")):
+    with running(command, log, clean_environ(), account=account, cwd=Path("/")) as pid:
         deadline = asyncio.get_running_loop().time() + _READY_S
         while not await asyncio.to_thread(_ready, programs, folder):
             if asyncio.get_running_loop().time() > deadline:
                 raise BenchError(f"PostgreSQL did not start:\n{await asyncio.to_thread(log.read_text, errors='replace')}")
             await asyncio.sleep(0.1)
-        yield f"postgresql://hub@/postgres?host={quote(str(folder), safe='')}"
+        yield Database(f"postgresql://hub@/postgres?host={quote(str(folder), safe='')}", pid)

@@ -22,7 +22,8 @@ from statistics import median
 import uvloop
 from http_client import BenchError
 from hubs import clean_environ, free_port, running, scratch
-from proxy_peers import PEERS, Backends, Peer, cpu_s, memory_bytes
+from process_tree import cpu_s, memory_bytes
+from proxy_peers import PEERS, Backends, Peer
 from websockets_load import open_many, talk, talk_calmly
 
 ROUTES = 10_000

@@ -127,7 +127,7 @@ async def perijove(keep: bool, crowd: Crowd) -> AsyncIterator[Site]:
 async def replicas(keep: bool, crowd: Crowd) -> AsyncIterator[Site]:
     """`perijove proxy` and two hubs on PostgreSQL, of which that one is restarted which the proxy asks. Raises BenchError."""
     with scratch(keep) as folder:
-        async with postgres(folder / "postgres") as url, _perijove("perijove, two hubs", folder, crowd, url, 2) as site:
+        async with postgres(folder / "postgres") as database, _perijove("perijove, two hubs", folder, crowd, database.url, 2) as site:
             yield site
 
 

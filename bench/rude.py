@@ -24,7 +24,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 from hubs import free_port
-from proxy_peers import cpu_s, memory_bytes, processes
+from process_tree import cpu_s, memory_bytes, processes
 
 _OURS = """
 import sys, msgspec
