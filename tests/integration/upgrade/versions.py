@@ -63,6 +63,7 @@ class Program:
             return self.process.wait()
 
     def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        """If it runs."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
