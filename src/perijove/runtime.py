@@ -269,7 +269,7 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
     in_use = None if relief is None else partial(relief.say, WAITS)
     async with open_hub(loaded, metrics, patience_s=math.inf, in_use=in_use) as hub:
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, stop.begin, loaded.settings.hub.drain)
         if relief is not None:
             relief.watch(stop)
         tokens = {entry.name: loaded.secret(entry.api_token) for entry in loaded.settings.services if entry.api_token is not None}

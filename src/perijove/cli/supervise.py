@@ -43,6 +43,7 @@ class Supervisor:
         self._config = config
         self._names = parts
         self._handover = handover
+        self._end_s = END_S + (loaded.settings.hub.drain if "hub" in parts else 0.0)
         self._ending = threading.Event()
         self._signalled = False
         self._doors = Doors(_wanted(loaded, parts), handover.sockets if handover is not None else {})
@@ -161,7 +162,7 @@ class Supervisor:
         children = [child for part in self._parts.values() for child in part.all()]
         for child in children:
             child.send(signal.SIGTERM)
-        deadline = time.monotonic() + END_S
+        deadline = time.monotonic() + self._end_s
         for child in children:
             child.end(deadline)
         self._doors.shut()

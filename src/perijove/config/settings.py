@@ -56,6 +56,9 @@ class HubSection(Section, frozen=True):
     """The longest life of a token made by request."""
     page_default: Annotated[int, Meta(ge=1)] = 50
     page_max: Annotated[int, Meta(ge=1)] = 200
+    drain: Duration = 0.0
+    """At the end: how long the hub goes on as before while it says that it is not ready (/hub/perijove/ready), so that load balancers and proxies
+    with other hubs send requests elsewhere first. Asked to end a second time, it does not wait. `perijove up --replace` needs none of it."""
     service_check_every: Duration = 60.0
     """How often services are asked whether they are there; 0: never."""
     health_insecure_warning: bool = True

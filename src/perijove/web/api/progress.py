@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from html import escape
+from secrets import randbelow
 from typing import Any
 
 import msgspec
@@ -16,6 +17,9 @@ from perijove.web.call import Call
 KEEP_ALIVE_S = 8.0
 """An empty line now and then, so that nobody between us and the browser takes the stream for dead (JupyterHub's interval)."""
 LOG_S = 2.0
+_SOON_MS = 200
+_SPREAD_MS = 1300
+"""This hub ends: whoever waits asks another, or the next, and a class of three hundred does not do so in one moment."""
 
 
 async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> AsyncIterator[bytes]:
@@ -23,17 +27,21 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
     hub, log, quiet_s, waits = call.surface.hub, "", 0.0, False
     events = progress(hub, server).__aiter__()
     waiting: asyncio.Future[ProgressEvent] | None = None
+    ending: asyncio.Future[Any] = asyncio.ensure_future(call.surface.ending.wait())  # noqa: TID251 - cancelled below
     try:
         while not call.surface.ending.is_set():
             waiting = waiting or asyncio.ensure_future(anext(events))  # noqa: TID251 - awaited or cancelled below
-            done, _ = await asyncio.wait({waiting}, timeout=LOG_S if with_log else KEEP_ALIVE_S)
-            if done:
+            either: set[asyncio.Future[Any]] = {waiting, ending}
+            await asyncio.wait(either, timeout=LOG_S if with_log else KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
                 event, waiting = waiting.result(), None
                 waits = event.queue is not None
                 yield _line(_shape(call, server, event))
                 if event.last:
                     return
                 continue
+            if ending.done():
+                break
             tail = await log_tail(hub, server) if with_log and not waits else ""  # many wait, and none of them has a log yet
             quiet_s += LOG_S if with_log else KEEP_ALIVE_S
             if tail and tail != log:
@@ -43,11 +51,14 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
                 quiet_s = 0.0
                 yield b"\n\n"
     except StopAsyncIteration:
-        return
+        pass
     finally:
+        ending.cancel()
         if waiting is not None:  # a generator that is still being asked cannot be closed
             waiting.cancel()
             await asyncio.wait({waiting})
+    if call.surface.ending.is_set():
+        yield b"retry: %d\n\n" % (_SOON_MS + randbelow(_SPREAD_MS))
 
 
 def _line(value: dict[str, Any]) -> bytes:
