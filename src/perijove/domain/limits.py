@@ -95,10 +95,12 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """By a limit that is not about everybody: that of `group`, or ("") the person's own. `reason`: in words for whoever waits."""
+    """By a limit that is not about everybody: that of `group`, or ("") the person's own. `reason`: in words for whoever waits. `flows`: it is one
+    of starts at the same time, which passes by itself."""
 
     group: str
     reason: str
+    flows: bool = False
 
 
 class Place(NamedTuple):
@@ -175,11 +177,12 @@ class _Tally:
         self.name, self.limits, self.load, self.passed = name, limits, load, 0
 
     def held(self) -> Held | None:
-        for most, now, what in (
-            (self.limits.active_servers, self.load.active, "servers running"),
-            (self.limits.concurrent_starts, self.load.starting, "servers starting"),
+        for most, now, what, flows in (
+            (self.limits.active_servers, self.load.active, "servers running", False),
+            (self.limits.concurrent_starts, self.load.starting, "servers starting", True),
         ):
             if most and now + self.passed >= most:
                 before = "" if now >= most else ", with those before you in the queue,"
-                return Held(self.name, f"Your group {self.name}{before} has its {most} {what if most > 1 else what.replace('servers', 'server')}.")
+                words = what if most > 1 else what.replace("servers", "server")
+                return Held(self.name, f"Your group {self.name}{before} has its {most} {words}.", flows)
         return None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from perijove.domain.limits import Crowd, GroupLimits, Held, Limits, Load, Place, why_full
-from perijove.domain.pace import WINDOW, Span, in_words, time_left
+from perijove.domain.pace import WINDOW, Pace, Span, in_words, time_left
 from perijove.domain.server import ServerId
 
 SITE = ""
@@ -41,16 +41,11 @@ class GroupQueue:
     limits: GroupLimits
 
 
-class Pace(NamedTuple):
-    """So many left the queue within so long."""
-
-    left: int
-    within: timedelta
-
-
 class _Stand(NamedTuple):
+    """`before`: how many at least, and at most, go before it."""
+
     place: int
-    before: int | None
+    before: tuple[int, int] | None
     held: Held | None
 
 
@@ -74,16 +69,14 @@ class QueueView:
             return None
         held = stand.held
         pace = self.paces.get(SITE if held is None else held.group)
-        left = time_left(stand.before, *pace) if pace is not None and stand.before is not None else None
+        left = time_left(*stand.before, pace) if pace is not None and stand.before is not None else None
         return QueuePlace(stand.place, self.length, self.reason if held is None else held.reason, left)
 
     @property
     def per_minute(self) -> float | None:
         """How many leave the queue; None if nobody can know."""
         pace = self.paces.get(SITE)
-        if pace is None or time_left(0, *pace) is None:
-            return None
-        return pace.left / (pace.within / timedelta(minutes=1))
+        return pace.left / (pace.within / timedelta(minutes=1)) if pace is not None and pace.known else None
 
 
 def outlook(
@@ -92,22 +85,25 @@ def outlook(
     """`places` as limits.line_up gave them, of a queue of `length`; `left_since`: how many left it since a moment, of all (SITE) or a group.
 
     The pace is that since the longest waiting of those asked whom the same limit keeps, for before there may have been no queue; a quarter of
-    an hour at most. It is asked for once for the site, and for each group that is full.
+    an hour at most. It is asked for once for the site, and for each group that is full. Who is kept by a group's starts at the same time may or may
+    not go before those behind; who is kept by its number of servers will not, as far as anybody can know.
     """
     stands: dict[ServerId, _Stand] = {}
-    through, members, since = Counter[str](), Counter[str](), dict[str, datetime]()
+    through, members, since, flowing = Counter[str](), Counter[str](), dict[str, datetime](), 0
     for number, (waiting, held) in enumerate(places, 1):
         groups = crowd.groups_of.get(waiting.user_id, ())
         limit = SITE if held is None else held.group
         own = held is not None and not held.group
-        stands[waiting.id] = _Stand(number, None if own else through[limit], held)
+        before = through[limit]
+        stands[waiting.id] = _Stand(number, None if own else (before, before + flowing if held is None else before), held)
         members.update(groups)
         if own:
             continue
         through.update((SITE, *groups) if held is None else (limit,))
+        flowing += held is not None and held.flows
         if limit not in since or waiting.queued_at < since[limit]:
             since[limit] = waiting.queued_at
-    paces = {name: Pace(left_since(moment, name), now - moment) for name, first in since.items() for moment in (max(first, now - WINDOW),)}
+    paces = {name: _pace(name, max(first, now - WINDOW), now, left_since) for name, first in since.items()}
     return QueueView(
         at=now,
         length=max(length, len(places)),
@@ -120,6 +116,10 @@ def outlook(
         paces=paces,
         stands=stands,
     )
+
+
+def _pace(name: str, since: datetime, now: datetime, left_since: Callable[[datetime, str], int]) -> Pace:
+    return Pace(left_since(since, name), left_since(now - (now - since) / 2, name), now - since)
 
 
 def ordinal(number: int) -> str:

@@ -9,8 +9,8 @@ WINDOW = timedelta(minutes=15)
 FEWEST = 5
 """Of fewer starts nothing can be told."""
 _SHORTEST = timedelta(seconds=5)
-_ONE = 1.3
-"""Bounds that differ by less are said as one number."""
+_ONE = 1.5
+"""Bounds that differ by less than this factor are said as one number."""
 
 
 class Span(NamedTuple):
@@ -20,15 +20,31 @@ class Span(NamedTuple):
     most_s: float
 
 
-def time_left(before: int, left: int, within: timedelta) -> Span | None:
-    """Of somebody with so many before them, when `left` left the queue `within` the last while. None: nobody can know.
+class Pace(NamedTuple):
+    """So many left the queue within the last so long, and so many of them in the later half of that."""
 
-    Starts come by chance: of n that were counted, n ± sqrt(n) are to be expected (Poisson).
-    """
-    if left < FEWEST or within < _SHORTEST:
+    left: int
+    lately: int
+    within: timedelta
+
+    @property
+    def known(self) -> bool:
+        """Whether anything can be told by it. Many who left when places were free, and nobody since, say nothing of those who wait."""
+        return self.lately >= FEWEST and self.within >= _SHORTEST
+
+    @property
+    def per_s(self) -> tuple[float, float]:
+        """At least and at most so many leave in a second. Starts come by chance: of n that were counted, n ± sqrt(n) are to be expected (Poisson)."""
+        counted = ((self.left, self.within.total_seconds()), (self.lately, self.within.total_seconds() / 2))
+        return min((n - sqrt(n)) / seconds for n, seconds in counted), max((n + sqrt(n)) / seconds for n, seconds in counted)
+
+
+def time_left(fewest: int, most: int, pace: Pace) -> Span | None:
+    """Of somebody before whom between `fewest` and `most` leave the queue. None: nobody can know."""
+    if not pace.known:
         return None
-    seconds, spread = within.total_seconds(), sqrt(left)
-    return Span((before + 1) * seconds / (left + spread), (before + 1) * seconds / (left - spread))
+    slow, fast = pace.per_s
+    return Span((fewest + 1) / fast, (most + 1) / slow)
 
 
 def lasting(span: timedelta) -> str:
@@ -41,12 +57,12 @@ def lasting(span: timedelta) -> str:
 
 
 def in_words(span: Span) -> str:
-    """ "about 2 minutes", "2 to 5 minutes", "less than a minute"."""
+    """ "about 2 minutes", "2 to 5 minutes", "up to 3 minutes", "less than a minute"."""
     if span.most_s <= 60:
         return "less than a minute"
     unit, name = (60.0, "minute") if span.most_s <= 90 * 60 else (3600.0, "hour")
     least, most = max(1, round(span.least_s / unit)), ceil(span.most_s / unit)
-    if most / least <= _ONE or (most - least <= 1 and span.most_s / span.least_s <= 2 * _ONE):
+    if span.most_s <= _ONE * span.least_s or least == most:
         middle = max(1, round((span.least_s + span.most_s) / 2 / unit))
         return f"about {middle} {name}{'' if middle == 1 else 's'}"
-    return f"{least} to {most} {name}s"
+    return f"up to {most} {name}s" if span.least_s < unit / 2 else f"{least} to {most} {name}s"
