@@ -106,7 +106,7 @@ def outlook(
     paces = {name: _pace(name, max(first, now - WINDOW), now, left_since) for name, first in since.items()}
     return QueueView(
         at=now,
-        length=max(length, len(places)),
+        length=length,
         reason=why_full(crowd.load, limits),
         longest_wait=now - min(since.values()) if since else None,
         groups=[

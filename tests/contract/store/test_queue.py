@@ -52,7 +52,7 @@ async def test_who_waits_is_told_by_the_moment_they_asked(store: SqlStore, clock
     wanted = [(servers[f"{name}/"], now + timedelta(seconds=asked)) for name, asked in (("bob", 1), ("cleo", 1), ("ann", 3))]
     waiting = await store.read(lambda tx: tx.queue.waiting(10))
     assert waiting == [Waiting(server.id, server.user_id, asked) for server, asked in wanted]
-    assert await store.read(lambda tx: tx.queue.waiting(1)) == waiting[:1]
+    assert await store.read(lambda tx: (tx.queue.waiting(1), tx.queue.length())) == (waiting[:1], 3)
 
 
 async def test_of_people_who_wait_it_knows_their_servers_and_groups(store: SqlStore, servers: dict[str, Server]) -> None:

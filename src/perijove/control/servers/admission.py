@@ -10,7 +10,7 @@ from perijove.control.servers.lease import own_lease
 from perijove.control.servers.limits import limits_of
 from perijove.domain.lifecycle import Event, Transition
 from perijove.domain.limits import ACTIVE_PHASES, STARTING_PHASES, Crowd, Limits, Load, line_up, room
-from perijove.domain.server import Phase, Server
+from perijove.domain.server import Server
 from perijove.ports.store.store import Tx
 
 QUEUE = "queue"
@@ -26,10 +26,11 @@ def admit_at_once(tx: Tx, hub: Hub, server: Server, groups: Sequence[str], now: 
     `groups`: of its owner."""
     limits = limits_of(hub)
     if limits:
-        tx.serialise(QUEUE)
-        load, queued = load_of(tx, limits)
-        if queued > 1 or not room(load, limits) or not set(limits.full_groups).isdisjoint(groups):
+        if _others_wait(tx) or not set(limits.full_groups).isdisjoint(groups):
             return None  # how full a group is, is counted once for all who came in a moment
+        tx.serialise(QUEUE)
+        if _others_wait(tx) or not room(load_of(tx, limits), limits):
+            return None
         most = limits.of_person(groups)
         if most and tx.servers.active_of(server.user_id) >= most:
             return None
@@ -45,9 +46,9 @@ async def admit_waiting(hub: Hub) -> tuple[list[Server], bool]:
     def write(tx: Tx) -> bool:
         moves.clear()
         tx.serialise(QUEUE)
-        load, queued = load_of(tx, limits)
+        load = load_of(tx, limits)
         free = min(room(load, limits), AT_ONCE)
-        if not queued or not free:
+        if not free:
             return False
         places = line_up(tx.queue.waiting(LOOKED_AT), crowd_of(tx, limits, load), limits)
         chosen = [place.waiting.id for place in places if place.held is None][:free]
@@ -61,13 +62,14 @@ async def admit_waiting(hub: Hub) -> tuple[list[Server], bool]:
     return [transition.after for transition in moves], more
 
 
-def load_of(tx: Tx, limits: Limits) -> tuple[Load, int]:
-    """The site's load, and how many wait. What no limit asks for is not counted."""
-    phases = {Phase.QUEUED, *STARTING_PHASES, *(ACTIVE_PHASES if limits.active_servers else ())}
-    counts = tx.servers.counts(tuple(phases))
-    starting = sum(counts[phase] for phase in STARTING_PHASES)
-    active = sum(counts[phase] for phase in ACTIVE_PHASES)
-    return Load(starting=starting, active=active), counts[Phase.QUEUED]
+def load_of(tx: Tx, limits: Limits) -> Load:
+    """The site's load. What no limit asks for is not counted."""
+    counts = tx.servers.counts(tuple(ACTIVE_PHASES if limits.active_servers else STARTING_PHASES))
+    return Load(starting=sum(counts[phase] for phase in STARTING_PHASES), active=sum(counts[phase] for phase in ACTIVE_PHASES))
+
+
+def _others_wait(tx: Tx) -> bool:
+    return len(tx.queue.waiting(2)) > 1
 
 
 def crowd_of(tx: Tx, limits: Limits, load: Load) -> Crowd:

@@ -26,8 +26,9 @@ async def _look(hub: Hub) -> QueueView:
 def view_of(tx: Tx, hub: Hub) -> QueueView:
     """As it is now."""
     limits, now = limits_of(hub), hub.clock.now()
-    load, length = load_of(tx, limits)
-    if not length and not limits.groups:
+    waiting = tx.queue.waiting(LOOKED_AT)
+    if not waiting and not limits.groups:
         return QueueView(at=now)
-    crowd = crowd_of(tx, limits, load)
-    return outlook(line_up(tx.queue.waiting(LOOKED_AT), crowd, limits), length, crowd, limits, now, tx.queue.left_since)
+    length = tx.queue.length() if len(waiting) == LOOKED_AT else len(waiting)
+    crowd = crowd_of(tx, limits, load_of(tx, limits))
+    return outlook(line_up(waiting, crowd, limits), length, crowd, limits, now, tx.queue.left_since)
