@@ -1,8 +1,9 @@
 """A running `perijove up`, and an administrator who has it replaced."""
 
+import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx2 as httpx
 
@@ -24,7 +25,7 @@ api_token = "{DRIVER["authorization"].removeprefix("token ")}"
 [[roles]]
 name = "driver"
 services = ["driver"]
-scopes = ["admin:users", "admin:servers", "access:servers", "shutdown"]
+scopes = ["admin:users", "admin:servers", "access:servers", "read:hub"]
 """
 NOTHING = """
 [spawner]
@@ -35,6 +36,7 @@ use = "perijove.testing.null_spawner:NullSpawner"
 @dataclass
 class Site:
     running: Running
+    environ: dict[str, str] = field(default_factory=dict)
 
     def api(self, method: str, path: str, **more: object) -> httpx.Response:
         return httpx.request(method, f"{self.running.url}/hub/api{path}", headers=DRIVER, timeout=60, **more)  # type: ignore[arg-type]
@@ -46,7 +48,7 @@ class Site:
         """Ask for it, as an administrator does; the exit code and what is said."""
         done = subprocess.run(
             [sys.executable, "-m", "perijove", "up", "--replace", "--config", str(self.running.config), *more],
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **self.environ},
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
 
