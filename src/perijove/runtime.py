@@ -25,10 +25,11 @@ from perijove.adapters.probe import HttpProber
 from perijove.adapters.services import LocalServiceProcesses
 from perijove.adapters.store_sql import copy_database, open_store
 from perijove.adapters.system_clock import SystemClock
-from perijove.config.listen import Listen, parse_listen
+from perijove.config.exposure import public_address, warnings
+from perijove.config.listen import parse_listen
 from perijove.config.load import Loaded, load
 from perijove.config.problems import Problems
-from perijove.config.rights import catalog_of, check_rights, doubts
+from perijove.config.rights import catalog_of, check_rights
 from perijove.config.section import Secret
 from perijove.config.settings import Settings
 from perijove.control.access.explaining import Explanation, explain_access
@@ -36,6 +37,7 @@ from perijove.control.access.identity import open_identities
 from perijove.control.context import Hub
 from perijove.control.people.auth_state import keep_auth_states
 from perijove.control.people.invitations import first_admin_link, new_admin_link
+from perijove.control.servers.activity import Reports
 from perijove.control.servers.reconcile import run_reconciler
 from perijove.control.services.gauges import watch_service_gauges
 from perijove.control.services.keeping import run_services
@@ -281,6 +283,7 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
                 identities=identities,
                 metrics=metrics,
                 answers=Answers(hub),
+                reports=Reports(hub),
                 proxy_token=proxy_token(loaded, keys_of(loaded)),
                 page_key=hub.secrets.key("page-token"),
                 started=hub.clock.now(),
@@ -289,6 +292,7 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
             async with asyncio.TaskGroup() as group:
                 work = [
                     group.create_task(run_reconciler(hub), name="reconciler"),
+                    group.create_task(surface.reports.run(), name="reports"),
                     group.create_task(keep_house(hub), name="housekeeping"),
                     group.create_task(keep_auth_states(hub), name="auth states"),
                     group.create_task(watch_gauges(hub, metrics), name="gauges"),
@@ -335,40 +339,13 @@ async def _announce(loaded: Loaded, hub: Hub, metrics: Metrics, ready: asyncio.E
         relief.say(READY)
     metrics.startup_duration.observe(time.perf_counter() - began)
     _log.info("hub is up", address=loaded.settings.hub.listen, replica=hub.replica)
-    public = _public_address(loaded)
+    public = public_address(loaded)
     click.echo(f"\nPerijove is up: {public}{loaded.settings.hub.base_url}")
     link = await first_admin_link(hub)
     if link is not None:
         click.echo(f"Make the first administrator's account with this link (it works once, for a day):\n\n    {public}{link}\n")
-    _warn(loaded)
-
-
-def _warn(loaded: Loaded) -> None:
-    exposed = parse_listen(loaded.settings.proxy.listen).exposed
-    if exposed and not loaded.settings.proxy.ends_tls and not loaded.settings.hub.public_address.startswith("https:"):
-        click.secho(
-            "Warning: people reach this hub without TLS. Set tls_cert and tls_key in [proxy], or put a TLS proxy before it.", fg="yellow", err=True
-        )
-    for doubt in doubts(loaded.settings):
-        click.secho(f"Warning: {doubt}", fg="yellow", err=True)
-    as_root = [entry.name for entry in loaded.settings.services if entry.command_words and not entry.user]
-    if os.geteuid() == 0 and as_root:
-        click.secho(f"Warning: these services run as root, for they name no `user`: {', '.join(as_root)}.", fg="yellow", err=True)
-    if os.geteuid() == 0 and not exposed:
-        click.secho(
-            "Running as root, on this machine's loopback address only. People's servers run under Unix accounts of their own, never as root.",
-            fg="yellow",
-            err=True,
-        )
-
-
-def _public_address(loaded: Loaded) -> str:
-    """Where people come in, without a path."""
-    settings = loaded.settings
-    if settings.hub.public_address:
-        return settings.hub.public_address
-    listen: Listen = parse_listen(settings.proxy.listen)
-    return listen.url.replace("http:", "https:", 1) if settings.proxy.ends_tls else listen.url
+    for warning in warnings(loaded):
+        click.secho(warning, fg="yellow", err=True)
 
 
 def make_admin_link(loaded: Loaded) -> str:
@@ -376,7 +353,7 @@ def make_admin_link(loaded: Loaded) -> str:
 
     async def make() -> str:
         async with open_hub(loaded, Metrics(), exclusive=False) as hub:
-            return _public_address(loaded) + await new_admin_link(hub)
+            return public_address(loaded) + await new_admin_link(hub)
 
     prepare(loaded)
     return asyncio.run(make())

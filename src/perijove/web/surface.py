@@ -5,6 +5,7 @@ from datetime import datetime
 
 from perijove.control.access.identity import Identities
 from perijove.control.context import Hub
+from perijove.control.servers.activity import Reports
 from perijove.telemetry.metrics import Metrics
 from perijove.web.answers import Answers
 from perijove.web.ending import Ending
@@ -21,6 +22,7 @@ class Surface:
     identities: Identities
     metrics: Metrics
     answers: Answers
+    reports: Reports
     proxy_token: str
     page_key: bytes
     started: datetime

@@ -125,10 +125,11 @@ async def test_sessions_move_on_and_end_loudly(store: SqlStore, clock: FakeClock
     def move(tx: Tx) -> None:
         tx.sessions.save_seen(found.id, seen=later, refreshed=later)
         tx.sessions.save_seen(found.id, seen=now, expires=later)
+        tx.sessions.seen_all({found.id: now, found.id + 1: later, 999: later})
 
     await store.write(move)
     moved = replace(found, last_seen=later, refreshed_at=later, expires_at=later)
-    assert await store.read(lambda tx: tx.sessions.of_user(found.user_id)) == [moved, third, first]
+    assert await store.read(lambda tx: tx.sessions.of_user(found.user_id)) == [replace(third, last_seen=later), moved, first]
     before = await store.read(lambda tx: tx.notices.last())
     assert await store.write(lambda tx: tx.sessions.purge_expired(later)) == 1
     await store.write(lambda tx: tx.sessions.delete(found.id + 1, at=now))

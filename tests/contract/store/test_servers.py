@@ -226,3 +226,34 @@ async def test_administrators_page_through_servers(store: SqlStore, clock: FakeC
     page = await store.read(lambda tx: tx.servers.page(0, 9, search="bob", phases=(Phase.READY, Phase.FAILED)))
     assert ([server.full_name for server in page.items], page.total) == (["bob/"], 1)
     assert carl.full_name == "carl/"
+
+
+async def test_ids_of_people_and_their_servers_are_found_together(store: SqlStore, clock: FakeClock) -> None:
+    ann, bob = await add(store, clock, "ann", "bob")
+    lab = await store.write(lambda tx: tx.servers.add(ann.user_id, ServerName("lab"), now=clock.now()))
+    (carl,) = await store.write(lambda tx: tx.users.add_missing(["carl"], now=clock.now()))
+    found = await store.read(lambda tx: tx.servers.ids_of(["ann", "carl", "nobody", "bob"]))
+    assert found == {"ann": (ann.user_id, {"": ann.id, "lab": lab.id}), "bob": (bob.user_id, {"": bob.id}), "carl": (carl.id, {})}
+    assert await store.read(lambda tx: tx.servers.ids_of([])) == {}
+
+
+async def test_routes_that_lead_to_servers_are_found_together(store: SqlStore, clock: FakeClock) -> None:
+    (ann,) = await add(store, clock, "ann")
+    specs = ["/user/ann/", "/services/x/", "/gone/"]
+
+    def routes(tx: Tx) -> None:
+        tx.routes.set(StoredRoute(spec="/user/ann/", target="http://127.0.0.1:1", server_id=ann.id), clock.now())
+        tx.routes.set(StoredRoute(spec="/services/x/", target="http://127.0.0.1:1"), clock.now())
+
+    await store.write(routes)
+    assert await store.read(lambda tx: tx.routes.servers_of(specs)) == {"/user/ann/": ann.id}
+
+
+async def test_many_peoples_activity_moves_forward_only(store: SqlStore, clock: FakeClock) -> None:
+    now, late = clock.now(), clock.now() + timedelta(minutes=1)
+    users = await store.write(lambda tx: tx.users.add_missing(["ann", "bob"], now=now))
+    ann, bob = (user.id for user in users)
+    await store.write(lambda tx: tx.users.touch_all({ann: late, bob: now, UserId(999): late}))
+    await store.write(lambda tx: tx.users.touch_all({ann: now, bob: late}))
+    await store.write(lambda tx: tx.users.touch_all({}))
+    assert await store.read(lambda tx: [user.last_activity for user in map(tx.users.by_id, (ann, bob)) if user]) == [late, late]

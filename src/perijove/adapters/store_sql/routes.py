@@ -1,10 +1,10 @@
 """Where the proxies send what."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Text, bindparam, delete, select
 
 from perijove.adapters.store_sql.link import Link, Row
 from perijove.adapters.store_sql.notices import last_revision
@@ -20,6 +20,9 @@ _SELECT: Final = select(*(ROUTES.c[name] for name in _COLUMNS))
 _GONE: Final[Mapping[str, Any]] = {"target": None}
 
 _FIND = Statement(_SELECT.where(equals(ROUTES.c.spec, "key")))
+_SERVERS_OF = Statement(
+    lambda speech: select(ROUTES.c.spec, ROUTES.c.server_id).where(ROUTES.c.spec.in_(speech.listed("specs", Text())), ROUTES.c.server_id.is_not(None))
+)
 _ALL = Statement(_SELECT.order_by(ROUTES.c.spec))
 _PART = Statement(_SELECT.order_by(ROUTES.c.spec).limit(bindparam("size")).offset(bindparam("skip")))
 _SET = Statement(lambda speech: speech.upsert(ROUTES, *_COLUMNS, keys=("spec",), update=_COLUMNS[1:]))
@@ -53,6 +56,10 @@ class SqlRoutes:
 
     def delete_of_server(self, server_id: ServerId, at: datetime) -> None:
         self._announce_gone(self._link.returned(_DELETE_OF_SERVER, key=server_id), at)
+
+    def servers_of(self, specs: Sequence[str]) -> dict[str, ServerId]:
+        rows = self._link.rows(_SERVERS_OF, specs=to_json(list(specs))) if specs else []
+        return {spec: ServerId(server_id) for spec, server_id in rows}
 
     def all(self) -> tuple[int, list[StoredRoute]]:
         return last_revision(self._link), [_route(row) for row in self._link.rows(_ALL)]

@@ -38,6 +38,13 @@ _FIND_HELD = Statement(_BY_NAMES.with_for_update(of=SERVERS, key_share=True))
 _OF_USERS = Statement(
     lambda speech: select_servers().where(SERVERS.c.user_id.in_(speech.listed("ids", BigInteger()))).order_by(SERVERS.c.user_id, SERVERS.c.name)
 )
+_IDS_OF = Statement(
+    lambda speech: (
+        select(USERS.c.name, USERS.c.id, SERVERS.c.name, SERVERS.c.id)
+        .select_from(USERS.outerjoin(SERVERS, SERVERS.c.user_id == USERS.c.id))
+        .where(USERS.c.name.in_(speech.listed("names", Text())))
+    )
+)
 _ADD = Statement(
     lambda speech: speech.insert_missing(SERVERS, "user_id", "name", "display_name", "created", keys=("user_id", "name")).returning(SERVERS.c.id)
 )
@@ -152,6 +159,14 @@ class SqlServers:
         row = self._link.row(_FIND_HELD if self._link.writable else _FIND, user=user, server_name=name)
         return None if row is None else server_of(row)
 
+    def ids_of(self, users: Sequence[str]) -> dict[str, tuple[UserId, dict[str, ServerId]]]:
+        found: dict[str, tuple[UserId, dict[str, ServerId]]] = {}
+        for user, user_id, name, server_id in self._link.rows(_IDS_OF, names=to_json(list(users))) if users else ():
+            _, servers = found.setdefault(user, (UserId(user_id), {}))
+            if server_id is not None:
+                servers[name] = ServerId(server_id)
+        return found
+
     def of_users(self, user_ids: Sequence[UserId]) -> dict[UserId, list[Server]]:
         found: dict[UserId, list[Server]] = {}
         for server in map(server_of, self._link.rows(_OF_USERS, ids=to_json(list(user_ids)))) if user_ids else ():
@@ -234,12 +249,19 @@ class SqlServers:
     def touch(self, activity: Mapping[ServerId, datetime]) -> None:
         if not activity:
             return
-        pairs = to_json([(server_id, to_us(at)) for server_id, at in sorted(activity.items())])
-        self._link.run(_TOUCH_USERS, activity=pairs)  # users before servers, as everybody locks them
-        self._link.run(_TOUCH_SERVERS, activity=pairs)
+        self._link.run(_TOUCH_USERS, activity=_pairs(activity))  # users before servers, as everybody locks them
+        self.touch_alone(activity)
+
+    def touch_alone(self, activity: Mapping[ServerId, datetime]) -> None:
+        if activity:
+            self._link.run(_TOUCH_SERVERS, activity=_pairs(activity))
 
     def page(self, offset: int, limit: int, *, search: str = "", phases: Sequence[Phase] = ()) -> Page[Server]:
         return page_of_servers(self._link, offset, limit, search, phases)
+
+
+def _pairs(activity: Mapping[ServerId, datetime]) -> str:
+    return to_json([(server_id, to_us(at)) for server_id, at in sorted(activity.items())])
 
 
 def _stale(server: Server) -> StaleError:

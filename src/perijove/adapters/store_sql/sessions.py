@@ -1,5 +1,6 @@
 """Browsers' sign-ins. Each end is announced with the cookie's hash, so that caches drop it at once."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -7,9 +8,9 @@ from typing import Any, Final
 from sqlalchemy import bindparam, case, delete, func, select, update
 
 from perijove.adapters.store_sql.link import Link, Row
-from perijove.adapters.store_sql.rows import from_us, to_optional_us, to_us
+from perijove.adapters.store_sql.rows import from_us, to_json, to_optional_us, to_us
 from perijove.adapters.store_sql.schema import SESSIONS
-from perijove.adapters.store_sql.statement import Statement, equals
+from perijove.adapters.store_sql.statement import Speech, Statement, equals
 from perijove.domain.change import Topic
 from perijove.domain.errors import ConflictError
 from perijove.domain.server import UserId
@@ -51,6 +52,14 @@ _SAVE_SEEN = Statement(
         expires_at=func.coalesce(bindparam("expires", type_=SESSIONS.c.expires_at.type), SESSIONS.c.expires_at),
     )
 )
+
+
+def _seen_all(speech: Speech) -> Any:
+    pairs = speech.pairs("seen").subquery("pairs")
+    return update(SESSIONS).values(last_seen=pairs.c.at).where(SESSIONS.c.id == pairs.c.id, SESSIONS.c.last_seen < pairs.c.at)
+
+
+_SEEN_ALL = Statement(_seen_all)
 _DELETE = Statement(delete(SESSIONS).where(equals(SESSIONS.c.id, "key")).returning(SESSIONS.c.hash))
 _DELETE_OF_USER = Statement(delete(SESSIONS).where(equals(SESSIONS.c.user_id, "key")).returning(SESSIONS.c.hash))
 _PURGE = Statement(delete(SESSIONS).where(SESSIONS.c.expires_at <= bindparam("now")).returning(SESSIONS.c.hash))
@@ -80,6 +89,10 @@ class SqlSessions:
 
     def save_seen(self, session_id: int, *, seen: datetime, refreshed: datetime | None = None, expires: datetime | None = None) -> None:
         self._link.run(_SAVE_SEEN, key=session_id, seen=to_us(seen), refreshed=to_optional_us(refreshed), expires=to_optional_us(expires))
+
+    def seen_all(self, seen: Mapping[int, datetime]) -> None:
+        if seen:
+            self._link.run(_SEEN_ALL, seen=to_json([(session_id, to_us(at)) for session_id, at in sorted(seen.items())]))
 
     def delete(self, session_id: int, *, at: datetime) -> None:
         self._delete(_DELETE, at, key=session_id)

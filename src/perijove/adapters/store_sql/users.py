@@ -1,6 +1,6 @@
 """People, their identities, memberships and what their authenticator left with us."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +60,15 @@ _NAMES = Statement(select(USERS.c.name))
 _COUNT = Statement(select(func.count()).select_from(USERS))
 _COUNT_ACTIVE = Statement(select(func.count()).select_from(USERS).where(USERS.c.last_activity >= bindparam("moment")))
 _TOUCH = Statement(update(USERS).where(equals(USERS.c.id, "key"), USERS.c.last_activity < bindparam("at")).values(last_activity=bindparam("at")))
+
+
+def _touch_all(speech: Speech) -> Any:
+    pairs = speech.pairs("activity").subquery("pairs")
+    free = select(USERS.c.id).where(USERS.c.id.in_(select(pairs.c.id))).order_by(USERS.c.id).with_for_update(skip_locked=True)
+    return update(USERS).values(last_activity=pairs.c.at).where(USERS.c.id == pairs.c.id, USERS.c.id.in_(free), USERS.c.last_activity < pairs.c.at)
+
+
+_TOUCH_ALL = Statement(_touch_all)
 _PUT_AUTH_STATE = Statement(lambda speech: speech.upsert(AUTH_STATES, "user_id", "sealed", keys=("user_id",), update=("sealed",)))
 _DROP_AUTH_STATE = Statement(delete(AUTH_STATES).where(equals(AUTH_STATES.c.user_id, "key")))
 _AUTH_STATE = Statement(select(AUTH_STATES.c.sealed).where(equals(AUTH_STATES.c.user_id, "key")))
@@ -183,6 +192,10 @@ class SqlUsers:
 
     def touch(self, user_id: UserId, at: datetime) -> None:
         self._link.run(_TOUCH, key=user_id, at=to_us(at))
+
+    def touch_all(self, activity: Mapping[UserId, datetime]) -> None:
+        if activity:
+            self._link.run(_TOUCH_ALL, activity=to_json([(user_id, to_us(at)) for user_id, at in sorted(activity.items())]))
 
     def set_groups(self, user_id: UserId, groups: frozenset[str], now: datetime) -> None:
         user = self.by_id(user_id)

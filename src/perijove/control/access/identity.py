@@ -144,10 +144,8 @@ class Identities:
         def write(tx: Tx) -> None:
             if tokens:
                 tx.tokens.touch(list(tokens), max(tokens.values()))
-            for user_id, at in users.items():
-                tx.users.touch(user_id, at)
-            for session_id, at in sessions.items():
-                tx.sessions.save_seen(session_id, seen=at)
+            tx.users.touch_all(users)
+            tx.sessions.seen_all(sessions)
 
         await self._hub.store.write(write)
 

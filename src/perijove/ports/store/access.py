@@ -75,6 +75,10 @@ class Users(Protocol):
         """Move last_activity forward. No notice."""
         ...
 
+    def touch_all(self, activity: Mapping[UserId, datetime]) -> None:
+        """Move many people's last_activity forward in one statement. People whom another transaction is just changing may be left out."""
+        ...
+
     def set_groups(self, user_id: UserId, groups: frozenset[str], now: datetime) -> None:
         """Make the memberships exactly these; groups are created as needed."""
         ...

@@ -1,6 +1,6 @@
 """Tokens, OAuth, sessions, passwords, invitations, throttling. Secrets come in hashed (domain/token.py: hash_secret)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -60,6 +60,10 @@ class Sessions(Protocol):
     def find(self, hashed: bytes) -> Session | None: ...
     def of_user(self, user_id: UserId) -> list[Session]: ...
     def save_seen(self, session_id: int, *, seen: datetime, refreshed: datetime | None = None, expires: datetime | None = None) -> None: ...
+    def seen_all(self, seen: Mapping[int, datetime]) -> None:
+        """Move last_seen of many sessions forward in one statement."""
+        ...
+
     def delete(self, session_id: int, *, at: datetime) -> None:
         """Every deletion adds a SESSION notice with the hex of the hash (more than 100 at once: one with "*")."""
         ...

@@ -17,6 +17,10 @@ class Servers(Protocol):
         """By the user's name and the server's."""
         ...
 
+    def ids_of(self, users: Sequence[str]) -> dict[str, tuple[UserId, dict[str, ServerId]]]:
+        """Of the people named, those who are there: their id, and their servers' ids by name. In one query, which locks nothing."""
+        ...
+
     def of_users(self, user_ids: Sequence[UserId]) -> dict[UserId, list[Server]]:
         """In one query; a user without servers is absent. Sorted by name, the default server first."""
         ...
@@ -82,6 +86,10 @@ class Servers(Protocol):
         just changing may be left out; the next report counts."""
         ...
 
+    def touch_alone(self, activity: Mapping[ServerId, datetime]) -> None:
+        """As `touch`, without their users: for whoever touches these as well."""
+        ...
+
     def page(self, offset: int, limit: int, *, search: str = "", phases: Sequence[Phase] = ()) -> Page[Server]:
         """For administrators: sorted by user name and server name; `search` matches either."""
         ...
@@ -116,6 +124,9 @@ class Routes(Protocol):
         ...
 
     def find(self, spec: str) -> StoredRoute | None: ...
+    def servers_of(self, specs: Sequence[str]) -> dict[str, ServerId]:
+        """Of these routes those that are there and lead to a server. In one query."""
+        ...
 
 
 def as_route_data(user: str, server_name: str) -> dict[str, Any]:

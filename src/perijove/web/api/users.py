@@ -10,7 +10,6 @@ from perijove.control.people.auth_state import auth_state_of, sealed_change
 from perijove.control.people.groups import group_exists
 from perijove.control.people.removal import delete_person
 from perijove.control.people.users import Person, UserChange, add_people, change_user, find_person, get_person, list_people
-from perijove.control.servers.activity import report_user_activity
 from perijove.domain.access import Resource, asks_groups, group_resource, may_change_admin, may_list, user_resource
 from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError
 from perijove.ports.store.access import UserQuery, Visible
@@ -181,7 +180,7 @@ async def post_activity(call: Call) -> Response:
     user_at = None if body.last_activity is None else _moment(body.last_activity, now)
     servers = {server: _moment(entry.last_activity, now) for server, entry in (body.servers or {}).items()}
     try:
-        await report_user_activity(call.surface.hub, name, user_at, servers)
+        await call.surface.reports.add(name, user_at, servers)
     except NotFoundError as error:
         if await find_person(call.surface.hub, name) is None:
             raise
