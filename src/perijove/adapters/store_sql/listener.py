@@ -20,6 +20,8 @@ from perijove.domain.change import Notice, Topic
 
 _POLL_S: Final = 3.0
 """How often the table is read without being woken."""
+APART_S: Final = 0.01
+"""Between two readings: where many commit, one reading is about many commits, and nobody waits noticeably longer."""
 _AGREE_S: Final = 10.0
 """How often the time is compared."""
 _PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0)
@@ -49,6 +51,7 @@ class Listener:
         self._agree = agree
         self._agreed = self.heard = monotonic()
         self._woken = False
+        self._again_at = monotonic()
         self._listening: psycopg.Connection[Any] | None = None
         self._closing = threading.Event()
         self._wake_reader, self._wake_writer = os.pipe()
@@ -67,6 +70,8 @@ class Listener:
         while not self._closing.is_set():
             try:
                 self._listen()
+                self._closing.wait(max(0.0, self._again_at - monotonic()))
+                self._again_at = monotonic() + APART_S
                 self._woken = False
                 while self._read():
                     failures = 0
