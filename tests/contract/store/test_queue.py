@@ -63,6 +63,11 @@ async def test_of_people_who_wait_it_knows_their_servers_and_groups(store: SqlSt
     assert await store.read(lambda tx: (tx.queue.groups_of_people([]), tx.queue.groups_of_people(["no such group"]))) == ({}, {})
 
 
+async def test_the_load_of_the_site_is_counted_as_far_as_it_is_asked_for(store: SqlStore, servers: dict[str, Server]) -> None:
+    assert await store.read(lambda tx: tx.queue.load(active=True)) == Load(starting=1, active=4)
+    assert await store.read(lambda tx: tx.queue.load(active=False)) == Load(starting=1, active=1)
+
+
 async def test_the_load_of_a_group_is_that_of_all_its_people(store: SqlStore, servers: dict[str, Server]) -> None:
     loads = await store.read(lambda tx: tx.queue.load_of_groups(["physics", "art", "others", "no such group"]))
     assert loads == {"physics": Load(starting=1, active=4), "art": Load(starting=0, active=3)}
@@ -121,6 +126,7 @@ async def many(store: SqlStore, clock: FakeClock, url: str) -> SqlStore:
 
 ASKED: tuple[Callable[[Tx, datetime], Any], ...] = (
     lambda tx, _: tx.queue.waiting(100),
+    lambda tx, _: tx.queue.load(active=True),
     lambda tx, _: tx.queue.active_of_people(),
     lambda tx, _: tx.queue.groups_of_people(["few"]),
     lambda tx, _: tx.queue.load_of_groups(["few"]),

@@ -1,18 +1,22 @@
 """Server rows: compare and swap, leases, the queue, activity."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import psycopg
 import pytest
 
-from perijove.adapters.store_sql import SqlStore
+from perijove.adapters.store_sql import SqlStore, open_store
 from perijove.domain.change import Topic
 from perijove.domain.errors import ConflictError, NotFoundError, StaleError
 from perijove.domain.server import Desired, Failure, Phase, Server, ServerId, UserId
+from perijove.domain.user import User
 from perijove.ports.store.servers import StoredRoute
 from perijove.ports.store.store import Tx
 from perijove.testing.clock import FakeClock
 from perijove.wire.names import DEFAULT_SERVER, ServerName
+from tests.contract.store.postgres import PostgresServer
 from tests.contract.store.records import client, token
 
 
@@ -257,3 +261,22 @@ async def test_many_peoples_activity_moves_forward_only(store: SqlStore, clock: 
     await store.write(lambda tx: tx.users.touch_all({ann: now, bob: late}))
     await store.write(lambda tx: tx.users.touch_all({}))
     assert await store.read(lambda tx: [user.last_activity for user in map(tx.users.by_id, (ann, bob)) if user]) == [late, late]
+
+
+async def test_in_a_first_storm_servers_are_found_by_an_index_though_the_database_remembers_an_empty_table(
+    postgres: PostgresServer, clock: FakeClock
+) -> None:
+    """PostgreSQL keeps the plan of a statement that it was asked several times, and counts rows anew once a minute."""
+    url, people = postgres.url(postgres.new_database()), [f"p{number}" for number in range(1000)]
+    async with open_store(url, pool_size=1, clock=clock) as store:
+        users = await store.write(lambda tx: tx.users.add_missing(people, now=clock.now()))
+        for number, user in enumerate(users):
+            await store.write(_found_or_added(user, ServerName("" if number else "lab"), clock.now()))
+    with psycopg.connect(url, autocommit=True) as connection:
+        read = connection.execute("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'servers'").fetchone()
+    assert read is not None
+    assert read[0] < 10 * len(people), "as many as a few looks through the table"
+
+
+def _found_or_added(user: User, name: ServerName, now: datetime) -> Callable[[Tx], Server]:
+    return lambda tx: tx.servers.find(user.name, name) or tx.servers.add(user.id, name, now=now)

@@ -29,8 +29,9 @@ _FREE: Final = or_(SERVERS.c.lease_holder.is_(None), equals(SERVERS.c.lease_hold
 
 _BY_ID: Final = select_servers().where(equals(SERVERS.c.id, "key"))
 _BY_NAMES: Final = select_servers().where(
-    SERVERS.c.user_id.in_(select(USERS.c.id).where(equals(USERS.c.name, "user"))), equals(SERVERS.c.name, "server_name")
+    SERVERS.c.user_id == select(USERS.c.id).where(equals(USERS.c.name, "user")).scalar_subquery(), equals(SERVERS.c.name, "server_name")
 )
+"""Not `IN (SELECT …)`: PostgreSQL would keep a plan from when there were few servers, and go through all of them until it has counted anew."""
 _GET = Statement(_BY_ID)
 _GET_HELD = Statement(_BY_ID.with_for_update(of=SERVERS, key_share=True))
 _FIND = Statement(_BY_NAMES)

@@ -9,7 +9,7 @@ from perijove.control.servers.effects import move, tell
 from perijove.control.servers.lease import own_lease
 from perijove.control.servers.limits import limits_of
 from perijove.domain.lifecycle import Event, Transition
-from perijove.domain.limits import ACTIVE_PHASES, STARTING_PHASES, Crowd, Limits, Load, line_up, room
+from perijove.domain.limits import Crowd, Limits, Load, line_up, room
 from perijove.domain.server import Server
 from perijove.ports.store.store import Tx
 
@@ -29,7 +29,7 @@ def admit_at_once(tx: Tx, hub: Hub, server: Server, groups: Sequence[str], now: 
         if _others_wait(tx) or not set(limits.full_groups).isdisjoint(groups):
             return None  # how full a group is, is counted once for all who came in a moment
         tx.serialise(QUEUE)
-        if _others_wait(tx) or not room(load_of(tx, limits), limits):
+        if _others_wait(tx) or not room(tx.queue.load(active=bool(limits.active_servers)), limits):
             return None
         most = limits.of_person(groups)
         if most and tx.servers.active_of(server.user_id) >= most:
@@ -46,7 +46,7 @@ async def admit_waiting(hub: Hub) -> tuple[list[Server], bool]:
     def write(tx: Tx) -> bool:
         moves.clear()
         tx.serialise(QUEUE)
-        load = load_of(tx, limits)
+        load = tx.queue.load(active=bool(limits.active_servers))
         free = min(room(load, limits), AT_ONCE)
         if not free:
             return False
@@ -60,12 +60,6 @@ async def admit_waiting(hub: Hub) -> tuple[list[Server], bool]:
     more = await hub.store.write(write)
     tell(hub, moves)
     return [transition.after for transition in moves], more
-
-
-def load_of(tx: Tx, limits: Limits) -> Load:
-    """The site's load. What no limit asks for is not counted."""
-    counts = tx.servers.counts(tuple(ACTIVE_PHASES if limits.active_servers else STARTING_PHASES))
-    return Load(starting=sum(counts[phase] for phase in STARTING_PHASES), active=sum(counts[phase] for phase in ACTIVE_PHASES))
 
 
 def _others_wait(tx: Tx) -> bool:

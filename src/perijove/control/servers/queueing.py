@@ -1,7 +1,7 @@
 """How the queue stands, for people who wait in it and for administrators."""
 
 from perijove.control.context import Hub
-from perijove.control.servers.admission import LOOKED_AT, crowd_of, load_of
+from perijove.control.servers.admission import LOOKED_AT, crowd_of
 from perijove.control.servers.limits import limits_of
 from perijove.domain.limits import line_up
 from perijove.domain.outlook import QueuePlace, QueueView, outlook
@@ -30,5 +30,5 @@ def view_of(tx: Tx, hub: Hub) -> QueueView:
     if not waiting and not limits.groups:
         return QueueView(at=now)
     length = tx.queue.length() if len(waiting) == LOOKED_AT else len(waiting)
-    crowd = crowd_of(tx, limits, load_of(tx, limits))
+    crowd = crowd_of(tx, limits, tx.queue.load(active=bool(limits.active_servers)))
     return outlook(line_up(waiting, crowd, limits), length, crowd, limits, now, tx.queue.left_since)

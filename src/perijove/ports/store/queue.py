@@ -13,6 +13,10 @@ class Queue(Protocol):
 
     def length(self) -> int: ...
 
+    def load(self, *, active: bool) -> Load:
+        """Of the whole site. Without `active`, servers that are not starting are not counted."""
+        ...
+
     def waiting(self, limit: int) -> list[Waiting]:
         """Who waits, by the moment they asked."""
         ...
