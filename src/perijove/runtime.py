@@ -268,7 +268,7 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
     opening = asyncio.current_task()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, opening.cancel if opening is not None else stop.set)
-    in_use = None if relief is None else partial(relief.say, WAITS)
+    in_use = partial(relief.say, WAITS) if relief is not None and relief.succeeds else None
     async with open_hub(loaded, metrics, patience_s=math.inf, in_use=in_use) as hub:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.begin, loaded.settings.hub.drain)

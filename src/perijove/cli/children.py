@@ -29,11 +29,12 @@ class Child:
         channel.setblocking(False)
 
     @classmethod
-    def start(cls, words: Sequence[str], sockets: Mapping[str, Sequence[int]]) -> "Child":
-        """`perijove WORDS`. Raises OSError."""
+    def start(cls, words: Sequence[str], sockets: Mapping[str, Sequence[int]], *, succeeds: bool = False) -> "Child":
+        """`perijove WORDS`; `succeeds`: in the place of another. Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
-            orders = {"parent": os.getpid(), "channel": theirs.fileno(), "sockets": {name: list(numbers) for name, numbers in sockets.items()}}
+            own = {name: list(numbers) for name, numbers in sockets.items()}
+            orders = {"parent": os.getpid(), "channel": theirs.fileno(), "succeeds": succeeds, "sockets": own}
             process = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "perijove", *words],
                 env={**os.environ, SUPERVISED: json.dumps(orders)},

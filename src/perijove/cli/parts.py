@@ -36,10 +36,10 @@ class Part:
         self.ended: int | None = None
         """The exit code of a child that is not to be started again, because somebody asked for its end."""
 
-    def start(self) -> Child:
-        """A new process, which does not count yet. Raises SettingsError if it has nowhere to listen."""
+    def start(self, *, succeeds: bool = False) -> Child:
+        """A new process, which does not count yet; `succeeds`: in the place of the one that does. Raises SettingsError if it has nowhere to listen."""
         self._doors.open()
-        return Child.start(self._words, self._doors.of(self.name))
+        return Child.start(self._words, self._doors.of(self.name), succeeds=succeeds)
 
     def tend(self) -> bool:
         """Start it if it is due. False when it ended by itself with an error of configuration at its very first start. Raises SettingsError if it

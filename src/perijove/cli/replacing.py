@@ -21,7 +21,7 @@ def replace(part: Part, within_s: float, asker: Asker, pause: Pause) -> bool:
     asker.say(f"Starting the new {part.name}.")
     began = time.monotonic()
     try:
-        new = part.start()
+        new = part.start(succeeds=old is not None)
     except SettingsError as error:
         asker.say(f"It cannot be started: {error.message} The old one goes on.")
         return False

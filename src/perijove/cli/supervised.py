@@ -23,6 +23,8 @@ class Orders(msgspec.Struct):
 
     parent: int
     channel: int
+    succeeds: bool = False
+    """Another child is to give way to this one."""
     sockets: dict[str, list[int]] = msgspec.field(default_factory=dict)
     """Bound, by what is served there: "hub", or "public", "admin" and "plain" of the proxy."""
 
@@ -51,7 +53,7 @@ def taken_up() -> Post | None:
     for number in (orders.channel, *(number for group in orders.sockets.values() for number in group)):
         os.set_inheritable(number, False)
     sockets = {name: [socket.socket(fileno=number) for number in numbers] for name, numbers in orders.sockets.items()}
-    return Post(Relief(socket.socket(fileno=orders.channel), sockets.get("hub", ())), sockets)
+    return Post(Relief(socket.socket(fileno=orders.channel), sockets.get("hub", ()), succeeds=orders.succeeds), sockets)
 
 
 @contextmanager

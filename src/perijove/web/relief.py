@@ -29,8 +29,9 @@ END: Final = b"e"
 class Relief:
     """A hub's side of it, and any child's."""
 
-    def __init__(self, channel: socket.socket, doors: Sequence[socket.socket] = ()) -> None:
-        """`doors`: where to listen, kept open by whoever started us."""
+    def __init__(self, channel: socket.socket, doors: Sequence[socket.socket] = (), *, succeeds: bool = False) -> None:
+        """`doors`: where to listen, kept open by whoever started us. `succeeds`: another child is to give way to us."""
+        self.succeeds = succeeds
         self._channel = channel
         self._doors = doors
         self.gave_way = False

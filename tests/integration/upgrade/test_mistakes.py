@@ -93,3 +93,8 @@ def test_nobody_is_there_to_be_replaced(site: Site) -> None:
         [sys.executable, "-m", "perijove", "up", "--config", str(site.running.config)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (second.returncode, "perijove up --replace" in second.stderr) == (1, True), second.stderr
+    other = site.running.folder / "other.toml"
+    file = site.running.folder / "state" / "perijove.sqlite"
+    other.write_text(f'{alone.read_text()}[store]\nurl = "sqlite:///{file}"\n'.replace(':1"', f':{free_port()}"').replace(':2"', f':{free_port()}"'))
+    third = subprocess.run([sys.executable, "-m", "perijove", "up", "--config", str(other)], capture_output=True, text=True, timeout=60, check=False)
+    assert (third.returncode, "Another hub (process" in third.stderr) == (1, True), third.stderr
