@@ -83,6 +83,7 @@ class Drive:
             self._create_batch,
             self._start,
             self._make_tokens,
+            self._check_new_tokens,
             self._check_tokens,
             self._report_activity,
             self._list,
@@ -148,13 +149,19 @@ class Drive:
         self._tokens = [(model["token"], model["user"]) for model in made]
         return "create tokens", len(names), load
 
+    async def _check_new_tokens(self) -> tuple[str, int, Load]:
+        """Each once: as when a server asks for its visitor the first time, and then every five minutes."""
+        return await self._check("check tokens, first time", self._tokens)
+
     async def _check_tokens(self) -> tuple[str, int, Load]:
         """Each request with another token, so that no answer is one given a moment before."""
-        used = [self._tokens[number % len(self._tokens)] for number in range(self._sizes.checks)]
-        load = await self._client.burst([self._client.request("GET", "/user", token=token) for token, _ in used], any_of(200), "check tokens")
+        return await self._check("check tokens, again", [self._tokens[number % len(self._tokens)] for number in range(self._sizes.checks)])
+
+    async def _check(self, what: str, used: Sequence[tuple[str, str]]) -> tuple[str, int, Load]:
+        load = await self._client.burst([self._client.request("GET", "/user", token=token) for token, _ in used], any_of(200), what)
         if Counter(json.loads(answer.body)["name"] for answer in load.answers) != Counter(name for _, name in used):
-            raise BenchError("check tokens: somebody's token was taken for somebody else's.")
-        return "check tokens", self._sizes.checks, load
+            raise BenchError(f"{what}: somebody's token was taken for somebody else's.")
+        return what, len(used), load
 
     async def _report_activity(self) -> tuple[str, int, Load]:
         requests = list(self._activity_requests())

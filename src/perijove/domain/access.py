@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal
 
 from perijove.domain.errors import ForbiddenError, NotFoundError, NotSignedInError
@@ -44,7 +45,13 @@ class Identity:
 
     def self_scopes(self) -> Scopes:
         """Its scopes and those needed to learn who it is: what GET /user works with and shows."""
-        return self.scopes | Scopes.of(self.owner.identify_scopes)
+        return self.scopes | _identifying(self.owner)
+
+
+@lru_cache(maxsize=10_000)
+def _identifying(owner: Owner) -> Scopes:
+    """Each server and service asks for it with each visitor's token."""
+    return Scopes.of(owner.identify_scopes)
 
 
 @dataclass(frozen=True, slots=True)
