@@ -8,7 +8,7 @@ import pytest
 from perijove.adapters.store_sql import SqlStore
 from perijove.domain.change import Topic
 from perijove.domain.errors import BadInputError, ConflictError
-from perijove.domain.token import TokenKind
+from perijove.domain.token import Session, TokenKind
 from perijove.ports.store.credentials import Attempts
 from perijove.ports.store.store import Tx
 from perijove.testing.clock import FakeClock
@@ -111,7 +111,7 @@ async def test_a_code_works_once(store: SqlStore, clock: FakeClock) -> None:
 async def test_sessions_move_on_and_end_loudly(store: SqlStore, clock: FakeClock) -> None:
     now = clock.now()
 
-    def write(tx: Tx) -> list[object]:
+    def write(tx: Tx) -> list[Session]:
         user = tx.users.add("ann", now=now)
         return [tx.sessions.add(session(now, user.id, session_id=f"s{number}", user_agent="Firefox"), bytes([number])) for number in range(3)]
 
