@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from perijove.cli.landing import HANDOVER
 from perijove.domain.errors import SettingsError
 
-HANDOVER = "PERIJOVE_HANDOVER"
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD})
 """Held back in between, when nobody could handle them."""
 _VERSION = 1

@@ -3,11 +3,18 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from perijove import __version__
 from perijove.domain.errors import PerijoveError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from perijove.cli.handover import Handover
+    from perijove.config.load import Loaded
 
 CONFIG_ENV = "PERIJOVE_CONFIG"
 
@@ -85,6 +92,22 @@ def check(config: Path | None) -> None:
 def up(config: Path | None, parts: tuple[str, ...], replace: bool, within: float, rehearse: bool) -> None:
     """Run hub and proxy together on this machine, or one of them. Servers go on running when it ends. SIGUSR2 has it replaced as --replace does;
     then its log says how that went."""
+    from perijove.cli.landing import loaded_in_the_end
+
+    names = tuple(name for name in ("hub", "proxy") if name in parts or not parts)
+    if rehearse:
+        supervise, loaded, handover = _supervisor(config)
+        supervise.rehearse(loaded, names, handover)
+    elif replace:
+        supervise, loaded, _ = _supervisor(config)
+        sys.exit(supervise.ask_for_replacement(loaded, config, names, within))
+    else:
+        supervise, loaded, handover = loaded_in_the_end(lambda: _supervisor(config))
+        sys.exit(supervise.supervise(loaded, config, names, handover))
+
+
+def _supervisor(config: Path | None) -> "tuple[ModuleType, Loaded, Handover | None]":
+    """Its module, and what it needs."""
     from perijove.cli import supervise
     from perijove.cli.handover import handed_over
     from perijove.cli.proxy_tls import check_tls_files
@@ -93,13 +116,7 @@ def up(config: Path | None, parts: tuple[str, ...], replace: bool, within: float
     handover = handed_over()
     loaded = load_settings(config)
     check_tls_files(loaded)
-    names = tuple(name for name in ("hub", "proxy") if name in parts or not parts)
-    if rehearse:
-        supervise.rehearse(loaded, names, handover)
-    elif replace:
-        sys.exit(supervise.ask_for_replacement(loaded, config, names, within))
-    else:
-        sys.exit(supervise.supervise(loaded, config, names, handover))
+    return supervise, loaded, handover
 
 
 @main.command()

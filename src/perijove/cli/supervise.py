@@ -21,7 +21,8 @@ import click
 
 from perijove.cli.asking import Asker, Request, ask, asked, control_path, open_control
 from perijove.cli.doors import Door, Doors, wanted
-from perijove.cli.handover import HANDOVER, SIGNALS, Handover
+from perijove.cli.handover import SIGNALS, Handover
+from perijove.cli.landing import HANDOVER
 from perijove.cli.parts import Part
 from perijove.cli.replacing import END_S, replace
 from perijove.cli.run_proxy import proxy_settings

@@ -1,20 +1,18 @@
 """What `pip install -U` does to a running site: another version lies on the disk, with another schema, and `perijove up --replace` takes it up."""
 
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-import perijove as installed
 from perijove.adapters.store_sql import migrate
 from tests.contract.store.postgres import PostgresServer
-from tests.integration.upgrade.place import NOTHING, SETTINGS, Site
+from tests.integration.upgrade.installation import Installation, installed
+from tests.integration.upgrade.place import NOTHING, SETTINGS
 from tests.integration.upgrade.traffic import traffic
-from tests.running.perijove import perijove, until
+from tests.running.perijove import until
 
 MIGRATION = '''"""A column more."""
 
@@ -29,38 +27,10 @@ def upgrade() -> None:
 '''
 
 
-@dataclass
-class Installation:
-    """A copy of the package, which is changed under the feet of those that run."""
-
-    source: Path
-    site: Site
-
-    def edit(self, file: str, was: str, becomes: str) -> None:
-        path = self.source / "perijove" / file
-        text = path.read_text()
-        assert was in text
-        path.write_text(text.replace(was, becomes, 1))
-
-    def becomes(self, version: str) -> None:
-        self.edit("__init__.py", f'"{self.versions()[0]}"', f'"{version}"')
-
-    def versions(self) -> list[str]:
-        """Of the hubs that live."""
-        return [hub["version"] for hub in self.site.api("GET", "/perijove/status").json()["replicas"]]
-
-
-def _installed(folder: Path, settings: str) -> Iterator[Installation]:
-    source = folder / "src"
-    shutil.copytree(Path(installed.__file__).parent, source / "perijove", ignore=shutil.ignore_patterns("__pycache__"))
-    environ = {"PYTHONPATH": str(source)}
-    with perijove(settings, environ=environ) as running:
-        yield Installation(source, Site(running, environ))
-
-
 @pytest.fixture
 def on_sqlite(tmp_path: Path) -> Iterator[Installation]:
-    yield from _installed(tmp_path, SETTINGS + NOTHING)
+    with installed(tmp_path, SETTINGS + NOTHING) as installation:
+        yield installation
 
 
 @pytest.fixture
@@ -69,7 +39,8 @@ def on_postgresql(tmp_path: Path, postgresql_bin: Path) -> Iterator[Installation
         postgres = PostgresServer(postgresql_bin)
         stack.callback(postgres.close)
         postgres.start()
-        yield from _installed(tmp_path, f'{SETTINGS}{NOTHING}[store]\nurl = {{ value = "{postgres.url(postgres.new_database())}" }}\n')
+        store = f'[store]\nurl = {{ value = "{postgres.url(postgres.new_database())}" }}\n'
+        yield stack.enter_context(installed(tmp_path, SETTINGS + NOTHING + store))
 
 
 def _add_migration(installation: Installation) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from perijove.cli.handover import HANDOVER, HandedChild, HandedPart, Handover, handed_over
+from perijove.cli.handover import HandedChild, HandedPart, Handover, handed_over
+from perijove.cli.landing import HANDOVER
 from perijove.domain.errors import SettingsError
 
 FULL = Handover(
