@@ -1,4 +1,4 @@
-"""A machine may have the proxy alone, or hubs alone: each is replaced by itself."""
+"""Hub and proxy are replaced one after the other, or one of them alone."""
 
 import subprocess
 import sys
@@ -18,3 +18,21 @@ def test_a_proxy_alone_is_replaced_and_its_hub_is_not_touched() -> None:
             proxy.terminate()
             assert proxy.wait(30) == 0
         assert running.healthy()
+
+
+def test_a_proxy_that_cannot_start_leaves_the_old_one_with_the_new_hub() -> None:
+    """The log's folder is not there: only the proxy finds out."""
+    with perijove(SETTINGS + NOTHING) as running:
+        site = Site(running)
+        hub, proxy = running.child("hub"), running.child("proxy")
+        site.change("[proxy]\n", '[proxy]\naccess_log = "json"\naccess_log_file = "nowhere/access.log"\n')
+        code, said = site.replaced()
+        assert (code, "The new proxy did not become ready" in said, "The old one goes on" in said) == (1, True, True), said
+        assert (running.child("hub") == hub, running.child("proxy") == proxy) == (False, True)
+        assert "nowhere" in running.output
+        assert running.healthy(running.url)
+        (running.folder / "nowhere").mkdir()
+        code, said = site.replaced()
+        assert code == 0, said
+        until(lambda: running.child("proxy") != proxy, what="the end of the old proxy, which had no WebSocket")
+        assert running.healthy(running.url)
