@@ -31,6 +31,7 @@ class Site:
     command: Sequence[str | Path]
     environ: Mapping[str, str]
     folder: Path
+    proxy_token: str = ""
     pid: int = 0
     _process: ExitStack = field(default_factory=ExitStack)
 
@@ -84,10 +85,12 @@ async def jupyterhub(keep: bool, crowd: Crowd) -> AsyncIterator[Site]:
                 yield site
 
 
+_LIMITS = "concurrent_starts = 0"
 _OURS = """\
 [proxy]
 listen = "{door}"
 hubs = {hubs}
+token = {{ file = "{folder}/proxy.token" }}
 [hub]
 listen = "{hub}"
 state_dir = "{folder}/state"
@@ -96,13 +99,14 @@ url = "{store}"
 [spawner]
 use = "perijove.testing.null_spawner:NullSpawner"
 address = "{address}"
+{spawner}
 [authenticator]
 use = "dummy"
 [access]
 allow_all = true
 admin_users = ["bench-admin"]
 [limits]
-concurrent_starts = 0
+{limits}
 [log]
 level = "warning"
 [[services]]
@@ -116,10 +120,10 @@ scopes = {scopes}
 
 
 @asynccontextmanager
-async def perijove(keep: bool, crowd: Crowd) -> AsyncIterator[Site]:
-    """`perijove proxy`, and `perijove hub` with an SQLite file. Raises BenchError."""
+async def perijove(keep: bool, crowd: Crowd, *, spawner: str = "", limits: str = _LIMITS) -> AsyncIterator[Site]:
+    """`perijove proxy`, and `perijove hub` with an SQLite file. `spawner`, `limits`: lines of these sections. Raises BenchError."""
     with scratch(keep) as folder:
-        async with _perijove("perijove", folder, crowd, "", 1) as site:
+        async with _perijove("perijove", folder, crowd, "", 1, spawner, limits) as site:
             yield site
 
 
@@ -132,9 +136,12 @@ async def replicas(keep: bool, crowd: Crowd) -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def _perijove(name: str, folder: Path, crowd: Crowd, store: str, count: int) -> AsyncIterator[Site]:
-    token, door = secrets.token_hex(16), f"127.0.0.1:{free_port()}"
+async def _perijove(name: str, folder: Path, crowd: Crowd, store: str, count: int, spawner: str = "", limits: str = _LIMITS) -> AsyncIterator[Site]:
+    token, proxy_token, door = secrets.token_hex(16), secrets.token_hex(16), f"127.0.0.1:{free_port()}"
     hubs = [f"127.0.0.1:{free_port()}" for _ in range(count)]
+    secret = folder / "proxy.token"
+    secret.write_text(proxy_token, encoding="ascii")
+    secret.chmod(0o600)
     with listener() as address, ExitStack() as others:
         for number, hub in enumerate(hubs):
             text = _OURS.format(
@@ -145,6 +152,8 @@ async def _perijove(name: str, folder: Path, crowd: Crowd, store: str, count: in
                 store=store,
                 address=address,
                 token=token,
+                spawner=spawner,
+                limits=limits,
                 scopes=json.dumps(list(_SCOPES)),
             )
             config = folder / f"perijove-{number}.toml"
@@ -152,7 +161,14 @@ async def _perijove(name: str, folder: Path, crowd: Crowd, store: str, count: in
             config.chmod(0o600)
         ours = [sys.executable, "-m", "perijove"]
         site = Site(
-            name, f"http://{door}", f"http://{hubs[0]}", token, [*ours, "hub", "--config", folder / "perijove-0.toml"], clean_environ(), folder
+            name,
+            f"http://{door}",
+            f"http://{hubs[0]}",
+            token,
+            [*ours, "hub", "--config", folder / "perijove-0.toml"],
+            clean_environ(),
+            folder,
+            proxy_token,
         )
         async with _started(site):
             for number in range(1, count):
