@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from perijove.cli.notify import NOTIFY_SOCKET
 from perijove.cli.supervised import SUPERVISED
 from perijove.web.relief import FAILED, READY, WAITS
 
@@ -37,7 +38,7 @@ class Child:
             orders = {"parent": os.getpid(), "channel": theirs.fileno(), "succeeds": succeeds, "sockets": own}
             process = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "perijove", *words],
-                env={**os.environ, SUPERVISED: json.dumps(orders)},
+                env={**{name: value for name, value in os.environ.items() if name != NOTIFY_SOCKET}, SUPERVISED: json.dumps(orders)},
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 pass_fds=(theirs.fileno(), *(number for numbers in sockets.values() for number in numbers)),
@@ -62,7 +63,7 @@ class Child:
             while said := self.channel.recv(4096):
                 self._heard += said
         states = self._heard.partition(FAILED)[0]
-        self.ready, self.waits = READY in states, WAITS in states
+        self.ready, self.waits = self.ready or READY in states, WAITS in states
 
     @property
     def trouble(self) -> str:

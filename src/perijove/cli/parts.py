@@ -111,4 +111,6 @@ class Part:
 
         self._lived = True
         self.child = of(handed.child) if handed.child is not None else None
+        if self.child is not None:
+            self.child.ready = True  # what it said, it said to the code before us
         self.older = [of(child) for child in handed.older]

@@ -23,6 +23,7 @@ from perijove.cli.asking import Asker, Request, ask, asked, control_path, open_c
 from perijove.cli.doors import Door, Doors, wanted
 from perijove.cli.handover import SIGNALS, Handover
 from perijove.cli.landing import HANDOVER
+from perijove.cli.notify import notify
 from perijove.cli.parts import Part
 from perijove.cli.replacing import END_S, replace
 from perijove.cli.run_proxy import proxy_settings
@@ -57,7 +58,7 @@ class Supervisor:
     def run(self) -> int:
         """Until SIGTERM, SIGINT or SIGHUP; returns the exit code. Raises SettingsError."""
         self._handle_signals()
-        code = 0
+        code, ready = 0, False
         try:
             if self._handover is not None:
                 self._take_over(self._handover)
@@ -66,6 +67,9 @@ class Supervisor:
                 if not all(tended):
                     code = 1
                     break
+                if not ready and all(part.child is not None and part.child.ready for part in self._parts.values()):
+                    ready = True
+                    notify("READY=1")
                 if any(part.ended == ASKED for part in self._parts.values()):
                     break
                 self._hear()
@@ -159,6 +163,7 @@ class Supervisor:
         return not self._ending.is_set()
 
     def _end(self) -> None:
+        notify("STOPPING=1")
         click.echo("Ending. People's servers go on running.", err=True)
         children = [child for part in self._parts.values() for child in part.all()]
         for child in children:

@@ -1,5 +1,7 @@
 """Hub and proxy are replaced one after the other, or one of them alone."""
 
+import os
+import socket
 import subprocess
 import sys
 
@@ -9,9 +11,13 @@ from tests.running.perijove import perijove, until
 
 def test_a_proxy_alone_is_replaced_and_its_hub_is_not_touched() -> None:
     with perijove(SETTINGS + NOTHING, command="hub") as running:
+        heard, path = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), str(running.folder / "notify")
+        heard.bind(path)
+        heard.settimeout(60)
         words = [sys.executable, "-m", "perijove", "up", "proxy", "--config", str(running.config)]
-        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as proxy:
-            until(lambda: running.healthy(running.url), what="the proxy")
+        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env={**os.environ, "NOTIFY_SOCKET": path}) as proxy, heard:
+            assert heard.recv(100) == b"READY=1"
+            assert running.healthy(running.url), "it was said when it was so"
             code, said = Site(running).replaced("proxy")
             assert (code, "The new proxy" in said, "hub" in said) == (0, True, False), said
             assert running.healthy(running.url)
