@@ -64,8 +64,11 @@ async def test_of_people_who_wait_it_knows_their_servers_and_groups(store: SqlSt
 
 
 async def test_the_load_of_the_site_is_counted_as_far_as_it_is_asked_for(store: SqlStore, servers: dict[str, Server]) -> None:
-    assert await store.read(lambda tx: tx.queue.load(active=True)) == Load(starting=1, active=4)
-    assert await store.read(lambda tx: tx.queue.load(active=False)) == Load(starting=1, active=1)
+    assert await store.read(lambda tx: tx.queue.load(active=True)) == (Load(starting=1, active=4), 2)
+    assert await store.read(lambda tx: tx.queue.load(active=False)) == (Load(starting=1, active=1), 2)
+    for name, left in (("ann/", 2), ("bob/", 1), ("cleo/", 0)):
+        await store.write(lambda tx: tx.servers.save(replace(servers[name], phase=Phase.STOPPED)))  # noqa: B023 - run at once
+        assert (await store.read(lambda tx: tx.queue.load(active=False)))[1] == left
 
 
 async def test_the_load_of_a_group_is_that_of_all_its_people(store: SqlStore, servers: dict[str, Server]) -> None:

@@ -29,8 +29,10 @@ _WAITING = Statement(
     .with_hint(*_BY_QUEUE)
 )
 _LENGTH = Statement(select(func.count()).select_from(SERVERS).where(_QUEUED).with_hint(*_BY_QUEUE))
-_LOAD_STARTING = Statement(select(func.count(), func.count()).select_from(SERVERS).where(_STARTING))
-_LOAD_ACTIVE = Statement(select(func.count().filter(_STARTING), func.count()).select_from(SERVERS).where(_ACTIVE))
+_TWO: Final = select(SERVERS.c.id).where(_QUEUED).limit(literal_column("2")).with_hint(*_BY_QUEUE).correlate(None).subquery("two")
+_SOME: Final = select(func.count()).select_from(_TWO).scalar_subquery()
+_LOAD_STARTING = Statement(select(func.count(), func.count(), _SOME).select_from(SERVERS).where(_STARTING))
+_LOAD_ACTIVE = Statement(select(func.count().filter(_STARTING), func.count(), _SOME).select_from(SERVERS).where(_ACTIVE))
 """The phases stand in the text: so the index of phases is counted through, whatever the database believes to be in it."""
 _ALREADY: Final = func.count().filter(SERVERS.c.phase != constant(Phase.QUEUED.value))
 _ACTIVE_OF_PEOPLE = Statement(
@@ -88,9 +90,9 @@ class SqlQueue:
     def length(self) -> int:
         return int(self._link.value(_LENGTH))
 
-    def load(self, *, active: bool) -> Load:
-        starting, present = self._link.rows(_LOAD_ACTIVE if active else _LOAD_STARTING)[0]
-        return Load(starting=starting, active=present)
+    def load(self, *, active: bool) -> tuple[Load, int]:
+        starting, present, waiting = self._link.rows(_LOAD_ACTIVE if active else _LOAD_STARTING)[0]
+        return Load(starting=starting, active=present), waiting
 
     def waiting(self, limit: int) -> list[Waiting]:
         return [Waiting(ServerId(key), UserId(user), from_us(queued or 0)) for key, user, queued in self._link.rows(_WAITING, size=limit)]

@@ -26,10 +26,11 @@ def admit_at_once(tx: Tx, hub: Hub, server: Server, groups: Sequence[str], now: 
     `groups`: of its owner."""
     limits = limits_of(hub)
     if limits:
-        if _others_wait(tx) or not set(limits.full_groups).isdisjoint(groups):
+        if len(tx.queue.waiting(2)) > 1 or not set(limits.full_groups).isdisjoint(groups):
             return None  # how full a group is, is counted once for all who came in a moment
         tx.serialise(QUEUE)
-        if _others_wait(tx) or not room(tx.queue.load(active=bool(limits.active_servers)), limits):
+        load, waiting = tx.queue.load(active=bool(limits.active_servers))
+        if waiting > 1 or not room(load, limits):
             return None
         most = limits.of_person(groups)
         if most and tx.servers.active_of(server.user_id) >= most:
@@ -46,9 +47,9 @@ async def admit_waiting(hub: Hub) -> tuple[list[Server], bool]:
     def write(tx: Tx) -> bool:
         moves.clear()
         tx.serialise(QUEUE)
-        load = tx.queue.load(active=bool(limits.active_servers))
+        load, waiting = tx.queue.load(active=bool(limits.active_servers))
         free = min(room(load, limits), AT_ONCE)
-        if not free:
+        if not free or not waiting:
             return False
         places = line_up(tx.queue.waiting(LOOKED_AT), crowd_of(tx, limits, load), limits)
         chosen = [place.waiting.id for place in places if place.held is None][:free]
@@ -60,10 +61,6 @@ async def admit_waiting(hub: Hub) -> tuple[list[Server], bool]:
     more = await hub.store.write(write)
     tell(hub, moves)
     return [transition.after for transition in moves], more
-
-
-def _others_wait(tx: Tx) -> bool:
-    return len(tx.queue.waiting(2)) > 1
 
 
 def crowd_of(tx: Tx, limits: Limits, load: Load) -> Crowd:

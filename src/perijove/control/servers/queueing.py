@@ -30,5 +30,6 @@ def view_of(tx: Tx, hub: Hub) -> QueueView:
     if not waiting and not limits.groups:
         return QueueView(at=now)
     length = tx.queue.length() if len(waiting) == LOOKED_AT else len(waiting)
-    crowd = crowd_of(tx, limits, tx.queue.load(active=bool(limits.active_servers)))
+    load, _ = tx.queue.load(active=bool(limits.active_servers))
+    crowd = crowd_of(tx, limits, load)
     return outlook(line_up(waiting, crowd, limits), length, crowd, limits, now, tx.queue.left_since)

@@ -13,8 +13,8 @@ class Queue(Protocol):
 
     def length(self) -> int: ...
 
-    def load(self, *, active: bool) -> Load:
-        """Of the whole site. Without `active`, servers that are not starting are not counted."""
+    def load(self, *, active: bool) -> tuple[Load, int]:
+        """Of the whole site, and how many wait: 0, 1, or 2 for more. Without `active`, servers that are not starting are not counted."""
         ...
 
     def waiting(self, limit: int) -> list[Waiting]:
