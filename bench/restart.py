@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict, dataclass
+from math import isnan, nan
 from pathlib import Path
 from statistics import median
 
@@ -22,12 +23,13 @@ from crowd import Crowd
 from http_client import Answer, BenchError, Client, any_of
 from listing_cases import PAGINATED
 from phases import Process
-from restart_sites import Site, jupyterhub, perijove, replicas
+from restart_sites import Site, jupyterhub, perijove, replaced, replicas
 from silence import watching
 
 _SETUPS: dict[str, Callable[[bool, Crowd], AbstractAsyncContextManager[Site]]] = {
     "jupyterhub": jupyterhub,
     "perijove": perijove,
+    "replaced": replaced,
     "replicas": replicas,
 }
 _WITHIN_S = 900.0
@@ -36,17 +38,20 @@ _SETTLED_S = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
-    """Seconds since the new process was started, but for silences (the longest time without a good answer) and what the process used."""
+    """Seconds since the new process was started, but for silences (the longest time without a good answer) and what the process used.
+
+    A hub that is replaced has silences only: the old one answers while the new one starts.
+    """
 
     hub: str
-    health_s: float
-    page_s: float
-    known_s: float
-    last_server_s: float
     notebook_silence_s: float
     page_silence_s: float
-    cpu_s: float
-    rss_mib: float
+    health_s: float = nan
+    page_s: float = nan
+    known_s: float = nan
+    last_server_s: float = nan
+    cpu_s: float = nan
+    rss_mib: float = nan
 
 
 _LINES: dict[str, Callable[[Restart], float]] = {
@@ -64,7 +69,7 @@ _LINES: dict[str, Callable[[Restart], float]] = {
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--servers", type=int, default=1000, help="people, each with a running server (default: %(default)s)")
-    parser.add_argument("--set-up", default="jupyterhub,perijove", help="of jupyterhub,perijove,replicas (default: %(default)s)")
+    parser.add_argument("--set-up", default="jupyterhub,perijove,replaced", help="of jupyterhub,perijove,replaced,replicas (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="restarts of each; medians are shown, and the worst silences (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="also write every figure to this file")
     parser.add_argument("--keep", action="store_true", help="keep the hubs' folders with their logs and databases")
@@ -86,6 +91,10 @@ async def restart(site: Site, crowd: Crowd) -> Restart:
         await asyncio.sleep(_SETTLED_S)
         notebook.begin()
         page.begin()
+        if site.replacement:
+            await asyncio.to_thread(site.replace)
+            await asyncio.sleep(_SETTLED_S)
+            return Restart(hub=site.name, notebook_silence_s=notebook.longest_s, page_silence_s=page.longest_s)
         await asyncio.to_thread(site.end)
         began = time.perf_counter()
         site.start()
@@ -128,7 +137,7 @@ async def _run(args: argparse.Namespace) -> list[Restart]:
             for site in sites:
                 restarts.append(await restart(site, crowd))
                 last = restarts[-1]
-                print(f"  {number + 1}: {site.name}: health {last.health_s:.2f} s, silent {last.page_silence_s:.2f} s", file=sys.stderr)
+                print(f"  {number + 1}: {site.name}: pages silent for {last.page_silence_s:.2f} s", file=sys.stderr)
     return restarts
 
 
@@ -137,7 +146,8 @@ def _table(restarts: list[Restart]) -> str:
     lines = ["| restart | " + " | ".join(hubs) + " |", "| --- |" + " --- |" * len(hubs)]
     for line, figure in _LINES.items():
         pick = max if "silence" in line else median
-        cells = (f"{pick([figure(one) for one in restarts if one.hub == hub]):.{0 if 'MiB' in line else 3}f}" for hub in hubs)
+        values = [pick([figure(one) for one in restarts if one.hub == hub]) for hub in hubs]
+        cells = ("-" if isnan(value) else f"{value:.{0 if 'MiB' in line else 3}f}" for value in values)
         lines.append(f"| {line} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

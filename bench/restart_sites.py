@@ -22,7 +22,8 @@ _SCOPES = (*BENCH, "admin:groups")
 
 @dataclass(slots=True)
 class Site:
-    """`door`: the proxy's URL; `hub`: the hub's own, which is restarted; both without a path."""
+    """`door`: the proxy's URL; `hub`: the hub's own, which is restarted; both without a path. `replacement`: the command that has the hub
+    replaced, in place of its end and a new start."""
 
     name: str
     door: str
@@ -32,6 +33,7 @@ class Site:
     environ: Mapping[str, str]
     folder: Path
     proxy_token: str = ""
+    replacement: Sequence[str | Path] = ()
     pid: int = 0
     _process: ExitStack = field(default_factory=ExitStack)
 
@@ -41,6 +43,12 @@ class Site:
     def end(self) -> None:
         """By SIGTERM; blocks until it has ended."""
         self._process.close()
+
+    def replace(self) -> None:
+        """Blocks until it is done. Raises BenchError."""
+        done = subprocess.run(self.replacement, env=self.environ, cwd=self.folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BenchError(f"{self.name} was not replaced: {done.stdout}{done.stderr}")
 
     async def up(self) -> None:
         """Raises BenchError."""
@@ -128,6 +136,14 @@ async def perijove(keep: bool, crowd: Crowd, *, spawner: str = "", limits: str =
 
 
 @asynccontextmanager
+async def replaced(keep: bool, crowd: Crowd) -> AsyncIterator[Site]:
+    """`perijove up` with an SQLite file, which replaces itself. Raises BenchError."""
+    with scratch(keep) as folder:
+        async with _perijove("perijove up --replace", folder, crowd, "", 1, up=True) as site:
+            yield site
+
+
+@asynccontextmanager
 async def replicas(keep: bool, crowd: Crowd) -> AsyncIterator[Site]:
     """`perijove proxy` and two hubs on PostgreSQL, of which that one is restarted which the proxy asks. Raises BenchError."""
     with scratch(keep) as folder:
@@ -136,7 +152,9 @@ async def replicas(keep: bool, crowd: Crowd) -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def _perijove(name: str, folder: Path, crowd: Crowd, store: str, count: int, spawner: str = "", limits: str = _LIMITS) -> AsyncIterator[Site]:
+async def _perijove(
+    name: str, folder: Path, crowd: Crowd, store: str, count: int, spawner: str = "", limits: str = _LIMITS, *, up: bool = False
+) -> AsyncIterator[Site]:
     token, proxy_token, door = secrets.token_hex(16), secrets.token_hex(16), f"127.0.0.1:{free_port()}"
     hubs = [f"127.0.0.1:{free_port()}" for _ in range(count)]
     secret = folder / "proxy.token"
@@ -159,24 +177,25 @@ async def _perijove(name: str, folder: Path, crowd: Crowd, store: str, count: in
             config = folder / f"perijove-{number}.toml"
             config.write_text(text, encoding="utf-8")
             config.chmod(0o600)
-        ours = [sys.executable, "-m", "perijove"]
+        ours, config = [sys.executable, "-m", "perijove"], folder / "perijove-0.toml"
         site = Site(
             name,
             f"http://{door}",
             f"http://{hubs[0]}",
             token,
-            [*ours, "hub", "--config", folder / "perijove-0.toml"],
+            [*ours, "up" if up else "hub", "--config", config],
             clean_environ(),
             folder,
             proxy_token,
+            [*ours, "up", "--replace", "--config", config] if up else (),
         )
         async with _started(site):
             for number in range(1, count):
                 log = folder / f"hub-{number}.log"
                 pid = others.enter_context(running([*ours, "hub", "--config", folder / f"perijove-{number}.toml"], log, clean_environ(), cwd=folder))
                 await until_up(f"http://{hubs[number]}/hub/health", pid, log)
-            proxy: list[str | Path] = [*ours, "proxy", "--config", folder / "perijove-0.toml"]
-            others.enter_context(running(proxy, folder / "proxy.log", clean_environ(), cwd=folder))
+            if not up:
+                others.enter_context(running([*ours, "proxy", "--config", config], folder / "proxy.log", clean_environ(), cwd=folder))
             async with Client(f"{site.hub}/hub/api", token, 32) as client:
                 await fill(client, crowd)
             yield site
