@@ -34,17 +34,16 @@ class Traffic:
         self._threads.append(threading.Thread(target=run))
         self._threads[-1].start()
 
-    def get(self, name: str, url: str, *, kept: bool, method: str = "GET", status: int = 200, **more: object) -> None:
+    def get(
+        self, name: str, url: str, *, kept: bool, method: str = "GET", headers: dict[str, str] | None = None, json: dict[str, str] | None = None
+    ) -> None:
         """`kept`: over one connection, as browsers do; otherwise each time over a new one."""
-        client = self._open.enter_context(httpx.Client(timeout=60))
+        client = self._open.enter_context(httpx.Client(timeout=60, verify=False))
+        more = {} if kept else {"connection": "close"}
 
         def question() -> None:
-            if kept:
-                answer = client.request(method, url, **more)  # type: ignore[arg-type]
-            else:
-                with httpx.Client(timeout=60) as fresh:
-                    answer = fresh.request(method, url, **more)  # type: ignore[arg-type]
-            assert answer.status_code == status, f"{answer.status_code} {answer.text[:200]}"
+            answer = client.request(method, url, headers={**(headers or {}), **more}, json=json)
+            assert answer.status_code == 200, f"{answer.status_code} {answer.text[:200]}"
 
         self.ask(name, question)
 
