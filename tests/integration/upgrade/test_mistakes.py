@@ -64,6 +64,16 @@ def test_the_old_hub_comes_back_when_the_new_one_cannot_start(site: Site) -> Non
     assert site.api("GET", "/users/ada").status_code == 200
 
 
+def test_a_hub_that_never_becomes_ready_is_given_up_in_time(site: Site) -> None:
+    """Its database is not there, and a hub waits for that."""
+    hub = site.running.child("hub")
+    site.running.config.write_text(f'{site.running.config.read_text()}[store]\nurl = {{ value = "postgresql://hub@127.0.0.1:{free_port()}/hub" }}\n')
+    code, said = site.replaced("--within", "3")
+    assert (code, "it was not ready within 3 s" in said, "The old one goes on" in said) == (1, True, True), said
+    assert site.running.child("hub") == hub
+    assert site.running.healthy(site.running.url)
+
+
 def test_a_signal_is_enough_and_new_settings_hold_afterwards(site: Site) -> None:
     running, admin = site.running, free_port()
     site.change("[proxy]\n", f'[proxy]\nworkers = 2\nadmin_listen = "127.0.0.1:{admin}"\n')
