@@ -271,7 +271,7 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
     in_use = partial(relief.say, WAITS) if relief is not None and relief.succeeds else None
     async with open_hub(loaded, metrics, patience_s=math.inf, in_use=in_use) as hub:
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.begin, loaded.settings.hub.drain)
+            loop.add_signal_handler(number, _asked_to_end, stop, loaded.settings.hub.drain, relief)
         if relief is not None:
             relief.watch(stop)
         tokens = {entry.name: loaded.secret(entry.api_token) for entry in loaded.settings.services if entry.api_token is not None}
@@ -309,6 +309,12 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
                 for task in work:
                     task.cancel()
     return stop.exit_code
+
+
+def _asked_to_end(stop: Ending, drain_s: float, relief: Relief | None) -> None:
+    if relief is not None:
+        relief.gave_way = False  # nobody is going to call it back any more
+    stop.begin(drain_s)
 
 
 def _managed(loaded: Loaded, tokens: dict[str, str]) -> list[ManagedService]:

@@ -36,7 +36,7 @@ def replace(part: Part, within_s: float, asker: Asker, pause: Pause) -> bool:
             break
         going = pause()
         if new.poll() is not None or not going or time.monotonic() - began > within_s:
-            _roll_back(part, new, old, asker, gave_way=gave_way, why=_why(new, within_s, going=going))
+            _roll_back(part, new, old, asker, gave_way=gave_way, going=going, why=_why(new, within_s, going=going))
             return False
     part.take(new)
     asker.say(f"The new {part.name} (process {new.pid}) is ready after {time.monotonic() - began:.1f} s.")
@@ -51,13 +51,13 @@ def _why(new: Child, within_s: float, *, going: bool) -> str:
     return f"it was not ready within {within_s:g} s; its log may say why." if going else "the supervisor is asked to end."
 
 
-def _roll_back(part: Part, new: Child, old: Child | None, asker: Asker, *, gave_way: bool, why: str) -> None:
+def _roll_back(part: Part, new: Child, old: Child | None, asker: Asker, *, gave_way: bool, going: bool, why: str) -> None:
     new.send(signal.SIGTERM)
     new.end(time.monotonic() + END_S / 3)
     if gave_way and old is not None:
-        old.tell(COME_BACK)
+        old.tell(COME_BACK if going else END)
     after = "goes on" if old is not None and old.poll() is None else "is started again"
-    asker.say(f"The new {part.name} did not become ready: {why}\nThe old one {after}.")
+    asker.say(f"The new {part.name} did not become ready: {why}" + (f"\nThe old one {after}." if going else ""))
 
 
 def _relieve(part: Part, old: Child, asker: Asker, pause: Pause) -> None:

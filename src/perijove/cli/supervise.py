@@ -126,7 +126,12 @@ class Supervisor:
             return
         sys.stdout.flush()
         sys.stderr.flush()
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # from here on they wait for the new code
+        if self._ending.is_set():  # asked for during the rehearsal
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            asker.say("The supervisor is asked to end.")
+            asker.end(1)
+            return
         for number in handover.numbers():
             os.set_inheritable(number, True)
         try:
