@@ -36,6 +36,7 @@ def morning(people: Sweep, servers: Sweep, waiting: Sweep) -> str:
         ("pages of those who start", site.starts_s * site.pages_each, many["page of 50 people, CPU ms"]),
         ("periodic work, polls of all servers", 1.0, few["nobody asks, CPU ms a second"]),
         (f"{waiting.sizes[-1]:,} people wait in the queue and watch", 1.0, queue["everybody watches, CPU ms a second"]),
+        ("places given, which all who wait hear of", site.starts_s, queue["a place is given to the next while all watch, CPU ms"]),
     ]
     lines = [
         f"A morning with {site.people:,} people, {site.servers:,} running servers and {site.starts_s:g} starts a second, on one hub:",
