@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 CLONE = Path(__file__).parents[3]
-FIRST = "bfb69f6acc7a9f78a2148698b559c2231c3d17fe"
-"""Where hubs of two versions began to work together. It stands for the version before until there is a release: then the newest tag does."""
+FIRST = "src/perijove/adapters/store_sql/migrations/versions/v0005_managed_roles.py"
+"""The first migration that hubs of two versions had to live with. The commit before it stands for the version before, until there is a release."""
 
 
 def _git(*words: str) -> bytes:
@@ -21,11 +21,12 @@ def previous() -> str:
     """The newest release before this commit, else the commit above. Skips where there is no history, as in a source archive."""
     try:
         tagged = subprocess.run(["git", "-C", str(CLONE), "describe", "--tags", "--abbrev=0", "HEAD^"], capture_output=True, text=True, check=False)
-        found = tagged.stdout.strip() if tagged.returncode == 0 else FIRST
-        _git("cat-file", "-e", f"{found}^{{commit}}")
-    except (OSError, subprocess.CalledProcessError):
+        if tagged.returncode == 0:
+            return tagged.stdout.strip()
+        added = _git("log", "--diff-filter=A", "--format=%H", "--", FIRST).split()[-1].decode()
+        return _git("rev-parse", "--verify", f"{added}^").decode().strip()
+    except (OSError, subprocess.CalledProcessError, IndexError):
         pytest.skip("This copy has no history from which the version before could be had: use a full clone (git clone without --depth)")
-    return found
 
 
 def unpacked(commit: str, folder: Path) -> Path:
