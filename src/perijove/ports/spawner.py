@@ -148,3 +148,14 @@ class BearsStarts(Protocol):
         """How many starts the place bears at once, whichever replicas they come from; 0: any number. The smaller of this and of the site's own
         limit holds; the others wait in the queue."""
         ...
+
+
+@runtime_checkable
+class PollsTogether(Protocol):
+    """A spawner may have this beside the methods above."""
+
+    @property
+    def poll_together(self) -> bool:
+        """Whether one question tells about all servers there are, and costs the same for few (`squeue`). Then one replica asks for all;
+        otherwise the replicas share the servers among them, and there are more questions the more replicas there are."""
+        ...

@@ -1,16 +1,16 @@
-"""Each hub says every few seconds that it lives, so that people can see which do. Nothing is decided by it: leases do that."""
+"""Each hub says every few seconds that it lives, so that people can see which do, and hubs can share work (control/living.py)."""
 
 from contextlib import suppress
 from datetime import timedelta
 
 from perijove import __version__
 from perijove.control.context import Hub
+from perijove.control.living import REPORT_EVERY_S
 from perijove.control.trouble import complain
 from perijove.ports.store.shared import ReplicaSeen
 
-EVERY_S = 5.0
-ALIVE = timedelta(seconds=4 * EVERY_S)
-"""A hub that has said nothing for so long is not counted any more."""
+ALIVE = timedelta(seconds=20)
+"""A hub that has said nothing for so long is not shown any more."""
 
 
 async def keep_reporting(hub: Hub, address: str) -> None:
@@ -25,7 +25,7 @@ async def keep_reporting(hub: Hub, address: str) -> None:
                 await hub.store.write(lambda tx: tx.replicas.report(seen))  # noqa: B023 - run before the loop goes on
             except Exception as error:  # noqa: BLE001 - the next time may go better
                 complain("cannot say that this hub lives", error)
-            await hub.clock.sleep(EVERY_S)
+            await hub.clock.sleep(REPORT_EVERY_S)
     finally:
         with suppress(Exception):  # then it is forgotten in time
             await hub.store.write(lambda tx: tx.replicas.forget(hub.replica))
