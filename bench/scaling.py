@@ -54,6 +54,7 @@ async def _running(sweep: Sweep, crowds: Sequence[Crowd]) -> None:
             sweep.add("make a token, CPU ms", making)
             sweep.add("first check of a token, CPU ms", checking)
             sweep.add("activity report, CPU ms", await costs.activity())
+            sweep.add("proxy's report of all routes, CPU ms", await costs.route_report())
             sweep.add("start and stop of a server, CPU ms", await costs.starts())
             sweep.add("nobody asks, CPU ms a second", await costs.idle(_IDLE_S))
             sweep.add("memory at the end, MiB", costs.process.rss_mib() or 0.0)

@@ -52,6 +52,17 @@ class Costs:
             asked.append(self._client.request("POST", f"/users/{names[number % len(names)]}/activity", body))
         return await self.each(asked, "activity", any_of(200))
 
+    async def route_report(self) -> float:
+        """A proxy saw something on every route."""
+        asked = []
+        for _ in range(10):
+            at = datetime.now(UTC).isoformat()
+            specs = [f"/user/{self._crowd.name(number)}/" for number in range(self._crowd.people) if self._crowd.runs(number)]
+            body = json.dumps({"epoch": "", "revision": 0, "activity": dict.fromkeys(specs, at), "now": at}).encode()
+            request = self._client.request("POST", "/perijove/proxies/bench", body).replace(b"/hub/api/perijove", b"/hub/perijove")
+            asked.append(request.replace(self._site.token.encode(), self._site.proxy_token.encode()))
+        return await self.each(asked, "report of a proxy", any_of(204))
+
     async def tokens(self, count: int = 500) -> tuple[float, float]:
         """CPU ms of making a token, and of its first check."""
         names = [self._crowd.name(number * 97 % self._crowd.people) for number in range(count)]

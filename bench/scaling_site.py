@@ -29,7 +29,7 @@ def morning(people: Sweep, servers: Sweep, waiting: Sweep) -> str:
     reports_s = site.servers / _REPORT_EVERY_S
     rows = [
         ("activity reports of servers", reports_s, few["activity report, CPU ms"]),
-        ("a proxy says which routes are busy", site.proxies / _PROXY_REPORT_S, few["activity report, CPU ms"] * site.servers * 0.1),
+        ("a proxy says which routes are busy", site.proxies / _PROXY_REPORT_S, few["proxy's report of all routes, CPU ms"]),
         ("servers ask who their visitor is", reports_s, many["first check of a token, CPU ms"]),
         ("starts and stops", site.starts_s, many["start and stop of a server, CPU ms"]),
         ("tokens and sign-ins of starts", site.starts_s, many["make a token, CPU ms"]),

@@ -17,6 +17,7 @@ from perijove.adapters.store_sql.server_rows import ALL, SAVED, saved, select_se
 from perijove.adapters.store_sql.shares import announce_share_holders
 from perijove.adapters.store_sql.statement import Speech, Statement, constant, constants, equals
 from perijove.adapters.store_sql.tokens import SqlTokens
+from perijove.adapters.store_sql.touching import touching
 from perijove.domain.change import Topic
 from perijove.domain.errors import ConflictError, NotFoundError, StaleError
 from perijove.domain.lifecycle import ACTIVITY
@@ -120,28 +121,12 @@ _ACTIVE_OF = Statement(
 
 def _touch_users(speech: Speech) -> Any:
     pairs = speech.pairs("activity").subquery("pairs")
-    newest = (
-        select(SERVERS.c.user_id, func.max(pairs.c.at).label("at")).where(SERVERS.c.id == pairs.c.id).group_by(SERVERS.c.user_id).subquery("newest")
-    )
-    free = select(USERS.c.id).where(USERS.c.id.in_(select(newest.c.user_id))).order_by(USERS.c.id).with_for_update(skip_locked=True)
-    return (
-        update(USERS)
-        .values(last_activity=newest.c.at)
-        .where(USERS.c.id == newest.c.user_id, USERS.c.id.in_(free), USERS.c.last_activity < newest.c.at)
-    )
+    owners = select(SERVERS.c.user_id.label("id"), func.max(pairs.c.at).label("at")).where(SERVERS.c.id == pairs.c.id).group_by(SERVERS.c.user_id)
+    return touching(speech, USERS, owners)
 
 
-def _touch_servers(speech: Speech) -> Any:
-    pairs = speech.pairs("activity").subquery("pairs")
-    free = select(SERVERS.c.id).where(SERVERS.c.id.in_(select(pairs.c.id))).order_by(SERVERS.c.id).with_for_update(skip_locked=True)
-    return (
-        update(SERVERS)
-        .values(last_activity=pairs.c.at)
-        .where(SERVERS.c.id == pairs.c.id, SERVERS.c.id.in_(free), SERVERS.c.last_activity < pairs.c.at)
-    )
-
-
-_TOUCH_USERS, _TOUCH_SERVERS = Statement(_touch_users), Statement(_touch_servers)
+_TOUCH_USERS = Statement(_touch_users)
+_TOUCH_SERVERS = Statement(lambda speech: touching(speech, SERVERS, speech.pairs("activity")))
 
 
 class SqlServers:

@@ -15,6 +15,7 @@ from perijove.adapters.store_sql.sessions import SqlSessions
 from perijove.adapters.store_sql.shares import announce_share_holders
 from perijove.adapters.store_sql.statement import Speech, Statement, equals
 from perijove.adapters.store_sql.tokens import SqlTokens
+from perijove.adapters.store_sql.touching import touching
 from perijove.domain.change import Topic
 from perijove.domain.errors import ConflictError, NotFoundError
 from perijove.domain.page import Page
@@ -60,15 +61,7 @@ _NAMES = Statement(select(USERS.c.name))
 _COUNT = Statement(select(func.count()).select_from(USERS))
 _COUNT_ACTIVE = Statement(select(func.count()).select_from(USERS).where(USERS.c.last_activity >= bindparam("moment")))
 _TOUCH = Statement(update(USERS).where(equals(USERS.c.id, "key"), USERS.c.last_activity < bindparam("at")).values(last_activity=bindparam("at")))
-
-
-def _touch_all(speech: Speech) -> Any:
-    pairs = speech.pairs("activity").subquery("pairs")
-    free = select(USERS.c.id).where(USERS.c.id.in_(select(pairs.c.id))).order_by(USERS.c.id).with_for_update(skip_locked=True)
-    return update(USERS).values(last_activity=pairs.c.at).where(USERS.c.id == pairs.c.id, USERS.c.id.in_(free), USERS.c.last_activity < pairs.c.at)
-
-
-_TOUCH_ALL = Statement(_touch_all)
+_TOUCH_ALL = Statement(lambda speech: touching(speech, USERS, speech.pairs("activity")))
 _PUT_AUTH_STATE = Statement(lambda speech: speech.upsert(AUTH_STATES, "user_id", "sealed", keys=("user_id",), update=("sealed",)))
 _DROP_AUTH_STATE = Statement(delete(AUTH_STATES).where(equals(AUTH_STATES.c.user_id, "key")))
 _AUTH_STATE = Statement(select(AUTH_STATES.c.sealed).where(equals(AUTH_STATES.c.user_id, "key")))
