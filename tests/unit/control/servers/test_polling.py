@@ -15,10 +15,9 @@ from perijove.control.periodic import LEASE, RENEW_S, every
 from perijove.control.servers.ask import ask_start
 from perijove.control.servers.polling import COUNT_EVERY_S, keep_polling
 from perijove.control.site.replicas import keep_reporting
-from perijove.domain.errors import DatabaseUnavailableError
 from perijove.domain.server import Phase
 from perijove.ports.spawner import Handle, Spawner, Status
-from perijove.ports.store.store import Store
+from perijove.ports.store.store import DatabaseUnavailableError, Store
 from perijove.testing.clock import FakeClock
 from perijove.testing.fuse import Fuse
 from tests.unit.control.house import House
@@ -164,7 +163,7 @@ async def test_work_under_way_is_broken_off_before_the_lease_that_cannot_be_rene
 
     first, second = house.hub("first", shared=True), house.hub("second", shared=True)
     link = Link(first.store)
-    first = replace(first, store=link)  # type: ignore[arg-type]  # the rest is the store's own
+    first = replace(first, store=link)
     tasks = [asyncio.create_task(every(first, "cull", 60.0, work))]
     try:
         await time.turn_until(lambda: under_way == {"first"})
