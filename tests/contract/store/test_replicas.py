@@ -6,11 +6,13 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import psycopg
 import pytest
 
 from perijove.adapters.store_sql import SqlStore, batch, open_store
+from perijove.adapters.store_sql.listener import APART_S, Listener
 from perijove.adapters.system_clock import SystemClock
 from perijove.domain.change import Topic
 from perijove.domain.server import ServerId
@@ -230,3 +232,27 @@ async def test_transactions_that_want_the_same_rows_in_every_order_all_come_to_a
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         for turn in range(900):
             group.create_task(replicas[turn % 3].write(touching(turn)))
+
+
+async def test_one_reading_of_notices_is_about_many_commits(
+    postgres: PostgresServer, database: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow the machine: there is at most one reading for each pause between two."""
+    number, reads, heard = 150, 0, 0
+    read = Listener._read
+
+    def counted(self: Listener) -> bool:
+        nonlocal reads
+        reads += 1
+        return read(self)
+
+    monkeypatch.setattr(Listener, "_read", counted)
+    async with open_store(postgres.url(database), pool_size=2, clock=clock) as store, store.follow((Topic.USER,)) as batches:
+        began = monotonic()
+        for index in range(number):
+            await store.write(adding(f"u{index}", clock.now()))
+        async for batch in batches:
+            heard += len(batch)
+            if heard == number:
+                break
+        assert reads <= (monotonic() - began) / APART_S + 3
