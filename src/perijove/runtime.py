@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import math
 import os
 import secrets
@@ -34,6 +35,7 @@ from perijove.config.section import Secret
 from perijove.config.settings import Settings
 from perijove.control.access.explaining import Explanation, explain_access
 from perijove.control.access.identity import open_identities
+from perijove.control.bounded import left_behind
 from perijove.control.context import Hub
 from perijove.control.people.auth_state import keep_auth_states
 from perijove.control.people.invitations import first_admin_link, new_admin_link
@@ -308,6 +310,11 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
                 await serve(app, listen.host, listen.port, ready, stop, None if relief is None else relief.doors())
                 for task in work:
                     task.cancel()
+    if left_behind():  # the event loop would wait for them for ever; all else has ended and is closed
+        _log.error("the hub ends without waiting for plugin calls that do not end", calls=left_behind())
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(stop.exit_code)
     return stop.exit_code
 
 

@@ -82,6 +82,24 @@ class Metrics:
         self.service_restarts = Gauge(
             f"{prefix}service_restarts", "Restarts of a managed service since the hub's start", ["service"], registry=registry
         )
+        self.replicas = Gauge(f"{prefix}replicas", "Hubs of this site that live", registry=registry)
+        self.replica_clock_ahead = Gauge(
+            f"{prefix}replica_clock_ahead_seconds",
+            "By how much the clock of a hub's machine is ahead of the database's",
+            ["replica"],
+            registry=registry,
+        )
+        self.replica_working_on = Gauge(
+            f"{prefix}replica_leases", "Servers on which a hub works just now, under leases", ["replica"], registry=registry
+        )
+        self.duties = Gauge(f"{prefix}duty_holder", "1 for the hub that does this periodic work for all", ["work", "replica"], registry=registry)
+        self.proxies = Gauge(f"{prefix}proxies", "Proxies that follow the site's hubs", registry=registry)
+        self.proxy_behind = Gauge(f"{prefix}proxy_changes_behind", "Changes of routes that a proxy has not applied yet", ["proxy"], registry=registry)
+        self.queue_longest_wait = Gauge(
+            f"{prefix}queue_longest_wait_seconds",
+            "How long the first has waited of those whom no limit of their own keeps; 0 if nobody",
+            registry=registry,
+        )
         self._request_children: dict[tuple[str, str, int], Histogram] = {}
         self._asked_to_stop: dict[int, float] = {}
         self._routing: dict[int, float] = {}
@@ -154,6 +172,29 @@ class Metrics:
             self.service_up.labels(name).set(there)
         for name, count in restarts.items():
             self.service_restarts.labels(name).set(count)
+
+    def standing(
+        self,
+        *,
+        clocks_ahead_s: Mapping[str, float],
+        working_on: Mapping[str, int],
+        duties: Mapping[str, str],
+        proxies_behind: Mapping[str, int],
+        longest_wait_s: float,
+    ) -> None:
+        """How the site stands now: by replica, by replica, work -> replica, by proxy. Who is not named is gone."""
+        for gauge in (self.replica_clock_ahead, self.replica_working_on, self.duties, self.proxy_behind):
+            gauge.clear()
+        self.replicas.set(len(clocks_ahead_s))
+        self.proxies.set(len(proxies_behind))
+        self.queue_longest_wait.set(longest_wait_s)
+        for replica, ahead_s in clocks_ahead_s.items():
+            self.replica_clock_ahead.labels(replica).set(ahead_s)
+            self.replica_working_on.labels(replica).set(working_on.get(replica, 0))
+        for work, replica in duties.items():
+            self.duties.labels(work, replica).set(1)
+        for proxy, behind in proxies_behind.items():
+            self.proxy_behind.labels(proxy).set(behind)
 
     def render(self) -> bytes:
         """The text exposition format."""

@@ -1,6 +1,5 @@
 """What sign-in and refresh have in common: ask the authenticator, apply the rules, record what was learnt."""
 
-import asyncio
 from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import TypeVar
 import structlog
 
 from perijove.config.settings import AccessSection
+from perijove.control.bounded import bounded
 from perijove.control.context import Hub
 from perijove.domain.claims import AccessRules, Claims
 from perijove.domain.errors import AuthenticatorUnavailableError, PerijoveError
@@ -43,10 +43,8 @@ def access_rules(hub: Hub) -> AccessRules:
 
 async def consult(hub: Hub, answer: Awaitable[T]) -> T:
     """Wait for the authenticator within hook_timeout. Raises AuthenticatorUnavailableError also for time-outs and its bugs."""
-    limit_s = hub.settings.limits.hook_timeout or None
     try:
-        async with asyncio.timeout(limit_s):
-            return await answer
+        return await bounded(answer, hub.settings.limits.hook_timeout)
     except PerijoveError:
         raise
     except TimeoutError:

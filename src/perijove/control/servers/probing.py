@@ -9,13 +9,15 @@ from perijove.control.servers.hold import Hold
 from perijove.domain.lifecycle import Event, Transition
 from perijove.domain.server import Server
 from perijove.ports.prober import Answer
-from perijove.ports.spawner import Exited, Pending, Running, Status
+from perijove.ports.spawner import Exited, Pending, Running, Status, Unclear
 from perijove.ports.store.store import Tx
 
 PAUSES_S = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 """Between questions to a server that does not answer yet; the last goes on."""
 ONE_S = 5.0
 """The most one question takes."""
+LAST_S = 0.5
+"""Also when the time is nearly over, it has so long to answer."""
 UNCLEAR_S = (1.0, 2.0, 5.0, 10.0)
 """Between questions to a spawner that cannot tell, or to whom a job that waits in a queue belongs."""
 ADMINISTRATOR = "If it happens again, an administrator finds more in the hub's log."
@@ -30,7 +32,8 @@ async def probe(hold: Hold, server: Server) -> Server:
     tries, said = 0, ""
     while True:
         async with hold.waiting():
-            answer = await hub.prober.probe(address, path, ONE_S)
+            left_s = max(deadline - hub.clock.monotonic(), LAST_S) if limit_s else ONE_S
+            answer = await hub.prober.probe(address, path, min(ONE_S, left_s))
         if answer is not None and answer.status < 500:
             return await _answered(hold, server, address, answer.version)
         if limit_s and hub.clock.monotonic() >= deadline:
@@ -101,6 +104,8 @@ async def find(hold: Hold, server: Server) -> Server:
                 return await _ended(hold, server, status, "died")
             case Pending(message):
                 said = _say_once(hold, server, message, said)
+            case Unclear(message):
+                said = _say_once(hold, server, f"Nobody knows whether the server runs, for its place cannot be asked: {message}. Trying again.", said)
         await hold.rest(UNCLEAR_S[min(tries, len(UNCLEAR_S) - 1)])
         tries += 1
 

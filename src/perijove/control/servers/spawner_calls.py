@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import structlog
 
+from perijove.control.bounded import bounded
 from perijove.control.context import Hub
 from perijove.domain.server import Server
 from perijove.ports.spawner import Exited, Handle, Status, Unclear
 
 _log = structlog.get_logger("perijove.spawner")
 LOG_TAIL_BYTES = 8192
+LOG_TAIL_S = 2.5
+"""A start that has failed may take so much longer for its log; then the person is told without it."""
 AT_ONCE = 500
 """How many servers one question to the spawner is about."""
 
@@ -32,8 +35,7 @@ async def ask_spawner(hub: Hub, servers: Sequence[Server]) -> list[Status]:
     """How these servers are: one question for many."""
     began = hub.clock.monotonic()
     try:
-        async with asyncio.timeout(hub.settings.limits.hook_timeout or None):
-            answers = list(await hub.spawner.poll([handle_of(server) for server in servers]))
+        answers = list(await bounded(hub.spawner.poll([handle_of(server) for server in servers]), hub.settings.limits.hook_timeout))
     except Exception as error:  # noqa: BLE001 - a plugin's mistake must not end anybody's server
         _log.warning("spawner cannot tell how servers are", count=len(servers), problem=str(error) or type(error).__name__, exc_info=True)
         return [Unclear(str(error) or type(error).__name__) for _ in servers]
@@ -50,8 +52,7 @@ async def ask_spawner(hub: Hub, servers: Sequence[Server]) -> list[Status]:
 async def log_tail(hub: Hub, server: Server) -> str:
     """The end of the server's log; "" if it cannot be had."""
     try:
-        async with asyncio.timeout(hub.settings.limits.hook_timeout or None):
-            text = await hub.spawner.log_tail(handle_of(server), LOG_TAIL_BYTES)
+        text = await bounded(hub.spawner.log_tail(handle_of(server), LOG_TAIL_BYTES), min(hub.settings.limits.hook_timeout or LOG_TAIL_S, LOG_TAIL_S))
     except Exception:  # noqa: BLE001 - a log that cannot be read must not hide the failure itself
         _log.warning("log cannot be read", server=server.full_name, exc_info=True)
         return ""

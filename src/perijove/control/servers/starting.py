@@ -1,7 +1,6 @@
 """STARTING: have the spawner bring the server up, writing down what it must not forget before it goes on."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import structlog
 from perijove.control.servers.effects import prefix_of, token_of
 from perijove.control.servers.hold import CalledOff, Hold, OutOfTime
 from perijove.control.servers.spawner_calls import handle_of
+from perijove.control.servers.start_call import StartCall
 from perijove.domain.environment import server_environment
 from perijove.domain.errors import PerijoveError, SpawnerError, StaleError
 from perijove.domain.lifecycle import Event
@@ -45,10 +45,10 @@ async def start(hold: Hold, server: Server) -> Server:
     )
     left_s = _time_left(hold, server)
     deadline = None if left_s is None else asyncio.get_running_loop().time() + left_s
-    events: AsyncIterator[StartEvent] | None = None
+    call = StartCall(hub.spawner, request)
     try:
         while True:
-            events, event = await _next(hold, server, events, request, deadline)
+            event = await _next(hold, server, call, deadline)
             match event:
                 case Checkpoint(state):
                     server = await _keep(hold, server, Event.CHECKPOINT, state)
@@ -57,34 +57,39 @@ async def start(hold: Hold, server: Server) -> Server:
                 case Address(url, state):
                     return await _keep(hold, server, Event.UP, server.spawner_state if state is None else state, address=url)
                 case _Broken():
+                    await call.close()
+                    if (state := _unheard_state(call)) is not None:
+                        server = await _keep(hold, server, Event.CHECKPOINT, state)
                     return await hold.broke(server, event.code, event.message, event.hint)
+    except CalledOff:
+        await call.close()
+        if (state := _unheard_state(call)) is not None:
+            await hold.keep_state(server, dict(state))
+        raise
     finally:
-        await _close(hold, server, events)
+        await call.close()
 
 
-async def _next(
-    hold: Hold, server: Server, events: AsyncIterator[StartEvent] | None, request: StartRequest, deadline: float | None
-) -> tuple[AsyncIterator[StartEvent] | None, StartEvent | _Broken]:
+async def _next(hold: Hold, server: Server, call: StartCall, deadline: float | None) -> StartEvent | _Broken:
     """What the spawner says next; its errors in words. Raises CalledOff."""
     try:
         async with hold.waiting(deadline):
-            events = hold.hub.spawner.start(request) if events is None else events
-            event = await anext(events, None)
+            event = await call.next()
     except CalledOff:
         raise
     except OutOfTime:
-        return events, _Broken("start-timeout", f"The server did not start within {hold.hub.settings.limits.start_timeout:.0f} s.")
+        return _Broken("start-timeout", f"The server did not start within {hold.hub.settings.limits.start_timeout:.0f} s.")
     except SpawnerError as error:
-        return events, _Broken("spawner", error.message, error.hint)
+        return _Broken("spawner", error.message, error.hint)
     except PerijoveError as error:
-        return events, _Broken(error.code, error.message, error.hint)
+        return _Broken(error.code, error.message, error.hint)
     except Exception:  # noqa: BLE001 - a plugin's bug must not take the hub with it
         _log.exception("spawner failed", server=server.full_name)
-        return events, _Broken("spawner-error", "The spawner failed unexpectedly.")
+        return _Broken("spawner-error", "The spawner failed unexpectedly.")
     if isinstance(event, Checkpoint | Progress | Address):
-        return events, event
+        return event
     _log.error("spawner ended its start without an address", server=server.full_name, last=repr(event))
-    return events, _Broken("spawner-error", "The spawner ended without saying where the server is.")
+    return _Broken("spawner-error", "The spawner ended without saying where the server is.")
 
 
 async def _keep(hold: Hold, server: Server, event: Event, state: JsonObject | None, **changes: Any) -> Server:
@@ -97,16 +102,9 @@ async def _keep(hold: Hold, server: Server, event: Event, state: JsonObject | No
         raise
 
 
-async def _close(hold: Hold, server: Server, events: AsyncIterator[StartEvent] | None) -> None:
-    """The spawner must have let go before anything else is asked of it."""
-    close = getattr(events, "aclose", None)  # iterators that are no generators need not have it
-    if close is None:
-        return
-    try:
-        async with asyncio.timeout(hold.hub.settings.limits.hook_timeout or None):
-            await close()
-    except Exception:  # noqa: BLE001 - as above
-        _log.warning("spawner failed to let go of a start", server=server.full_name, exc_info=True)
+def _unheard_state(call: StartCall) -> JsonObject | None:
+    """What it yielded just when it was called off or its time was over, and must not be forgotten either."""
+    return call.unheard.state if isinstance(call.unheard, Checkpoint | Address) else None
 
 
 def _groups(tx: Tx, server: Server) -> frozenset[str]:

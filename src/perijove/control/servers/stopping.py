@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from perijove.control.bounded import bounded
 from perijove.control.servers.hold import CalledOff, Hold
 from perijove.control.servers.lease import nudge
 from perijove.control.servers.spawner_calls import handle_of
@@ -49,10 +50,12 @@ async def _try_to_stop(hold: Hold, server: Server) -> str:
     """Why it could not be stopped; "" if it is gone. Raises CalledOff."""
     hub, limits = hold.hub, hold.hub.settings.limits
     try:
-        async with hold.waiting(), asyncio.timeout(limits.stop_timeout or None) as limit:
-            await hub.spawner.stop(handle_of(server), limits.stop_grace)
+        async with hold.waiting():
+            began = asyncio.get_running_loop().time()
+            await bounded(hub.spawner.stop(handle_of(server), limits.stop_grace), limits.stop_timeout)
     except TimeoutError:
-        return f"it did not end within {limits.stop_timeout:.0f} s" if limit.expired() else "the place where it runs does not answer"
+        late = limits.stop_timeout and asyncio.get_running_loop().time() - began >= limits.stop_timeout
+        return f"it did not end within {limits.stop_timeout:.0f} s" if late else "the place where it runs does not answer"
     except SpawnerError as error:
         return str(error).rstrip(".")
     except CalledOff:
@@ -82,8 +85,8 @@ async def remove(hold: Hold, server: Server) -> None:
 
 async def _forgotten(hold: Hold, server: Server) -> bool:
     try:
-        async with hold.waiting(), asyncio.timeout(hold.hub.settings.limits.hook_timeout or None):
-            await hold.hub.spawner.forget(server.user_name, server.name)
+        async with hold.waiting():
+            await bounded(hold.hub.spawner.forget(server.user_name, server.name), hold.hub.settings.limits.hook_timeout)
     except CalledOff:
         raise
     except Exception:  # noqa: BLE001 - nor keep its row
