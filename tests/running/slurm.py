@@ -27,7 +27,7 @@ _CONF: Final = """\
 ClusterName={cluster}
 SlurmctldHost=localhost
 SlurmctldPort={controller_port}
-SlurmUser=root
+SlurmUser=slurm
 SlurmdUser=root
 SlurmdParameters=config_overrides
 AuthType=auth/munge
@@ -199,6 +199,8 @@ def _started(stack: ExitStack, nodes: int, gpus: int, *, accounting: bool, min_j
     stack.callback(found.end_all)
     for name in ("munge", "state", "dev", *(f"spool/{name}" for name in names)):
         (folder / name).mkdir(parents=True)
+    for place in (folder, folder / "state"):
+        shutil.chown(place, "slurm", "slurm")
     for number in range(gpus):
         os.mknod(folder / f"dev/gpu{number}", 0o666 | 0o020000, os.makedev(1, 3))  # a node counts what is really there
     (folder / "gres.conf").write_text(f"NodeName=n[1-{nodes}] Name=gpu Type=fake File={folder}/dev/gpu[0-{gpus - 1}]\n" if gpus else "")
@@ -214,7 +216,7 @@ def _started(stack: ExitStack, nodes: int, gpus: int, *, accounting: bool, min_j
             controller_port=controller_port,
             min_job_age_s=min_job_age_s,
             nodes="\n".join(lines),
-            accounting=_ACCOUNTING.format(port=database_port) if accounting else "AccountingStorageType=accounting_storage/none",
+            accounting=_ACCOUNTING.format(port=database_port, folder=folder) if accounting else "AccountingStorageType=accounting_storage/none",
         )
         + more
     )
@@ -241,6 +243,7 @@ def _start_munge(found: Slurm) -> None:
 _ACCOUNTING: Final = """\
 AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=localhost
+AccountingStoragePass={folder}/munge/socket
 AccountingStoragePort={port}
 AccountingStorageEnforce=associations,limits,qos
 AccountingStorageTRES=gres/gpu
@@ -249,7 +252,7 @@ AccountingStorageTRES=gres/gpu
 _DATABASE: Final = """\
 DbdHost=localhost
 DbdPort={port}
-SlurmUser=root
+SlurmUser=slurm
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge/socket
 PidFile={folder}/slurmdbd.pid
@@ -299,6 +302,7 @@ def _start_accounting(found: Slurm, port: int) -> None:
     conf = found.folder / "slurmdbd.conf"
     conf.write_text(_DATABASE.format(folder=found.folder, port=port, mysql_port=mysql_port))
     conf.chmod(0o600)
+    shutil.chown(conf, "slurm", "slurm")
     found.start("slurmdbd", "slurmdbd", "-D")
     found.until(lambda: "Cluster" in found.command("sacctmgr", "-P", "show", "cluster", check=False), "slurmdbd answers")
     found.command("sacctmgr", "-i", "add", "cluster", found.cluster)
