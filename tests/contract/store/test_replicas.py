@@ -13,6 +13,7 @@ import pytest
 
 from perijove.adapters.store_sql import SqlStore, batch, open_store
 from perijove.adapters.store_sql.listener import APART_S, Listener
+from perijove.adapters.store_sql.postgres_link import PostgresLink
 from perijove.adapters.system_clock import SystemClock
 from perijove.domain.change import Topic
 from perijove.domain.server import ServerId
@@ -237,16 +238,22 @@ async def test_transactions_that_want_the_same_rows_in_every_order_all_come_to_a
 async def test_one_reading_of_notices_is_about_many_commits(
     postgres: PostgresServer, database: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However slow the machine: there is at most one reading for each pause between two."""
-    number, reads, heard = 150, 0, 0
-    read = Listener._read
+    """However slow the machine: there is at most one reading for each pause between two, and most are a single statement."""
+    number, reads, transactions, heard = 150, 0, 0, 0
+    read, begin = Listener._read, PostgresLink.begin
 
     def counted(self: Listener) -> bool:
         nonlocal reads
         reads += 1
         return read(self)
 
+    def begun(self: PostgresLink) -> None:
+        nonlocal transactions
+        transactions += threading.current_thread().name == "store-listener"
+        begin(self)
+
     monkeypatch.setattr(Listener, "_read", counted)
+    monkeypatch.setattr(PostgresLink, "begin", begun)
     async with open_store(postgres.url(database), pool_size=2, clock=clock) as store, store.follow((Topic.USER,)) as batches:
         began = monotonic()
         for index in range(number):
@@ -256,3 +263,4 @@ async def test_one_reading_of_notices_is_about_many_commits(
             if heard == number:
                 break
         assert reads <= (monotonic() - began) / APART_S + 3
+        assert transactions <= (monotonic() - began) / 3 + 3

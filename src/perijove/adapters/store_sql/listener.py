@@ -51,6 +51,8 @@ class Listener:
         self._agree = agree
         self._agreed = self.heard = monotonic()
         self._woken = False
+        self._checked = -_POLL_S
+        """When it was last made sure that none was trimmed, nor the database put back."""
         self._again_at = monotonic()
         self._listening: psycopg.Connection[Any] | None = None
         self._closing = threading.Event()
@@ -97,6 +99,7 @@ class Listener:
             connection.add_notify_handler(self._on_notify)
             connection.execute("LISTEN perijove_notices")
             self._listening = connection
+            self._checked = -_POLL_S
         return connection
 
     def _on_notify(self, _: object) -> None:
@@ -104,12 +107,15 @@ class Listener:
         self._woken = True
 
     def _read(self) -> bool:
-        """Tell what is new; whether there may be more."""
-        self._link.begin()
-        notices = SqlNotices(self._link)
-        found = notices.after(self._position, _TOPICS, limit=_PAGE)
-        last = notices.last() if found is None else 0
-        self._link.commit()
+        """Tell what is new; whether there may be more. Mostly one statement: the next number in line shows that none is missing."""
+        notices, last = SqlNotices(self._link), 0
+        found: list[Notice] | None = notices.following(self._position, limit=_PAGE)
+        if monotonic() - self._checked > _POLL_S or (found and found[0].revision != self._position + 1):
+            self._link.begin()
+            found = notices.after(self._position, _TOPICS, limit=_PAGE)
+            last = notices.last() if found is None else 0
+            self._link.commit()
+            self._checked = monotonic()
         self.heard = monotonic()
         if found is None:
             self._position = last

@@ -25,6 +25,7 @@ _AFTER = Statement(
         .limit(bindparam("size"))
     )
 )
+_FOLLOWING = Statement(_SELECT.where(NOTICES.c.revision > bindparam("after")).order_by(NOTICES.c.revision).limit(bindparam("size")))
 _AFTER_OF_KEY = Statement(
     lambda speech: (
         _SELECT.where(NOTICES.c.revision > bindparam("after"), NOTICES.c.topic.in_(speech.listed("topics", Text())), equals(NOTICES.c.key, "only"))
@@ -76,6 +77,10 @@ class SqlNotices:
         else:
             found = self._link.rows(_AFTER_OF_KEY, after=revision, topics=wanted, only=key, size=limit)
         return [notice_of(row) for row in found]
+
+    def following(self, revision: int, *, limit: int) -> list[Notice]:
+        """As `after`, of all topics, without looking whether some are gone."""
+        return [notice_of(row) for row in self._link.rows(_FOLLOWING, after=revision, size=limit)]
 
     def progress(self, server_id: ServerId, after: int = 0) -> list[Notice]:
         return [notice_of(row) for row in self._link.rows(_PROGRESS, only=str(server_id), after=after)]
