@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from perijove.domain.errors import NotFoundError, NotSignedInError, PerijoveError
+from perijove.ports.store.asking import on_request
 from perijove.web.call import Call
 from perijove.web.credentials import identify
 from perijove.web.failure import api_failure, failure
@@ -61,7 +62,8 @@ class App:
         call = Call(request, self._surface, dict(match.params), request_id)
         api = path.startswith("/api")
         structlog.contextvars.bind_contextvars(request_id=request_id)  # uvicorn gives each request a task, and so a context, of its own
-        response = await self._answer(call, match, path, inside=inside, api=api)
+        with on_request():
+            response = await self._answer(call, match, path, inside=inside, api=api)
         response.raw_headers.extend(_HEADERS)
         if api and response.media_type != "text/html":  # the question of OAuth is a page, with a policy of its own
             response.raw_headers.extend(_API_HEADERS)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
+from perijove.adapters.store_sql.jitter import apart, retry_after_s
 from perijove.adapters.store_sql.link import Link, TransactionLostError
 from perijove.adapters.store_sql.tx import SqlTx
 from perijove.domain.change import Notice
@@ -75,10 +76,10 @@ class Runner:
                 tired = monotonic() - began > PATIENCE_S or self._closing.is_set()
                 if lost.final or tired:
                     failed = jobs[:1] if lost.contended else jobs  # the others have not been tried alone
-                    _fail(failed, DatabaseUnavailableError(lost.message, lost.hint, retry_after_s=5))
+                    _fail(failed, DatabaseUnavailableError(lost.message, lost.hint, retry_after_s=retry_after_s()))
                     return len(failed)
                 jobs = jobs[:1] if tries == 1 else jobs  # whatever it is, perhaps it is about one of them
-                self._closing.wait(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)])
+                self._closing.wait(apart(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)]))
                 tries += 1
             except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
                 self.link.rollback()

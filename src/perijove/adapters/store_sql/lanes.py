@@ -2,30 +2,51 @@
 
 A lane is a queue and some threads that each own a link. A thread takes all that waits (up to a limit), runs it in one
 transaction, and wakes the event loop once for the whole batch.
+
+What requests ask has a bound in number and in time; the hub's own work has neither and goes first (ports/store/asking.py).
 """
 
 import contextlib
 import queue
 import threading
-from asyncio import AbstractEventLoop, Future, to_thread
+from asyncio import AbstractEventLoop, Future, TimerHandle, to_thread
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Final, TypeVar
 
 from perijove.adapters.store_sql.batch import Job, Runner
+from perijove.adapters.store_sql.jitter import retry_after_s
 from perijove.adapters.store_sql.link import Link, TransactionLostError
 from perijove.adapters.store_sql.tx import SqlTx
 from perijove.domain.change import Notice
+from perijove.ports.store.asking import is_asked
 from perijove.ports.store.errand import Errand
-from perijove.ports.store.store import DatabaseUnavailableError
+from perijove.ports.store.store import DatabaseOverloadedError, DatabaseUnavailableError
 
 T = TypeVar("T")
 
 _IDLE_S = 1.0
 """How often a thread with nothing to do looks whether another process has written."""
 
+MOST_WAITING: Final = 2000
+"""Requests' functions that may wait in one lane. A healthy database does as many in a second or less."""
+LONGEST_WAIT_S: Final = 15.0
+"""How long a request waits for the answer to one function: longer than a transaction is tried again (batch.py)."""
+_SWEEP_S: Final = 0.5
+_SLOW: Final = "The hub's database answers too slowly."
+_GO_ON: Final = "Your servers go on running. Try again in a moment; if it stays so, an administrator looks at the database."
+
 
 def _nobody(_: Sequence[Notice]) -> None:
     """Nobody follows this lane's commits."""
+
+
+class _Wake:
+    """Look among the hub's own work."""
+
+
+_WAKE: Final = _Wake()
 
 
 class Lane:
@@ -37,7 +58,13 @@ class Lane:
         self._loop = loop
         self._told = told
         self._limit = limit
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Job | _Wake | None] = queue.SimpleQueue()
+        self._own: deque[Job] = deque()
+        """The hub's own work: taken before what is in the queue, where each has left a `_WAKE`."""
+        self._asked: deque[tuple[float, Job]] = deque()
+        """What requests wait for, oldest first, with the time at which they give up."""
+        self._sweeping: TimerHandle | None = None
+        self.refused_full = self.refused_late = 0
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, args=(link,), name=f"store-{name}-{number}", daemon=True) for number, link in enumerate(links)
@@ -46,12 +73,43 @@ class Lane:
             thread.start()
 
     async def run(self, function: Callable[[SqlTx], T], errand: Errand | None = None) -> T:
-        """Raises what the function raises, DatabaseUnavailableError, or AbandonedError when `errand` was given up before."""
+        """Raises what the function raises, DatabaseUnavailableError (for a request also DatabaseOverloadedError), or AbandonedError when
+        `errand` was given up before."""
         if self._closing.is_set():
             raise DatabaseUnavailableError("The hub is going down.", "Try again in a moment.")
+        asked = is_asked()
+        if asked and self.waiting >= MOST_WAITING:
+            self.refused_full += 1
+            raise DatabaseOverloadedError(_SLOW, _GO_ON, retry_after_s=retry_after_s())  # apart, so that they do not all come back at once
         future: Future[T] = self._loop.create_future()
-        self._queue.put(Job(function, future, errand))
+        job = Job(function, future, errand)
+        if asked:
+            self._asked.append((monotonic() + LONGEST_WAIT_S, job))
+            if self._sweeping is None:
+                self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
+            self._queue.put(job)
+        else:
+            self._own.append(job)
+            self._queue.put(_WAKE)
         return await future
+
+    @property
+    def waiting(self) -> int:
+        """Functions that no thread has taken yet."""
+        return self._queue.qsize()
+
+    def _sweep(self) -> None:
+        """Give up for those who have waited too long."""
+        now = monotonic()
+        while self._asked and (self._asked[0][1].future.done() or self._asked[0][0] <= now):
+            job = self._asked.popleft()[1]
+            if job.future.done():
+                continue
+            if job.errand is not None:
+                job.errand.abandoned = True  # it must not be done after the person was told that it was not
+            self.refused_late += 1
+            job.future.set_exception(DatabaseOverloadedError(_SLOW, _GO_ON, retry_after_s=retry_after_s()))
+        self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep) if self._asked else None
 
     async def close(self) -> None:
         """Finish what waits, and end the threads."""
@@ -60,6 +118,8 @@ class Lane:
             self._queue.put(None)
         for thread in self._threads:
             await to_thread(thread.join)
+        if self._sweeping is not None:
+            self._sweeping.cancel()
 
     def _work(self, link: Link) -> None:
         runner = Runner(link, self._closing)
@@ -81,9 +141,10 @@ class Lane:
             return [], False
         jobs: list[Job] = []
         while True:
+            self._take_own(jobs, self._limit if job is not None else len(self._own))
             if job is None:
                 return jobs, True
-            if not job.future.cancelled():
+            if not isinstance(job, _Wake) and not job.future.done():
                 jobs.append(job)
             if len(jobs) >= self._limit:
                 return jobs, False
@@ -91,6 +152,14 @@ class Lane:
                 job = self._queue.get_nowait()
             except queue.Empty:
                 return jobs, False
+
+    def _take_own(self, jobs: list[Job], limit: int) -> None:
+        """One at least, if there is any: each has left one `_WAKE`, so none is forgotten."""
+        with contextlib.suppress(IndexError):  # another thread took the last
+            for _ in range(max(1, limit - len(jobs))):
+                job = self._own.popleft()
+                if not job.future.done():
+                    jobs.append(job)
 
     def _idle(self, link: Link) -> None:
         try:

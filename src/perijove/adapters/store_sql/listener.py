@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import psycopg
 
+from perijove.adapters.store_sql.jitter import apart
 from perijove.adapters.store_sql.link import TransactionLostError
 from perijove.adapters.store_sql.notices import SqlNotices
 from perijove.adapters.store_sql.postgres_link import PostgresLink
@@ -87,7 +88,7 @@ class Listener:
                 # Whoever asks the store hears of it; here it is enough to come back.
                 self._link.rollback()
                 self._link.close()
-                self._closing.wait(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                self._closing.wait(apart(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)]))
                 failures += 1
         self._link.close()
 

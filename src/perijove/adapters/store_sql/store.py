@@ -19,8 +19,8 @@ class SqlStore:
 
     def __init__(self, reads: Lane, writes: Lane, followers: Followers, *, epoch: str, heard: Callable[[], float] | None = None) -> None:
         """`heard`: when the changes of other replicas were last looked at, on the monotonic clock; None: there are no others."""
-        self._reads = reads
-        self._writes = writes
+        self.reads = reads
+        self.writes = writes
         self._followers = followers
         self._epoch = epoch
         self._heard = heard
@@ -38,10 +38,10 @@ class SqlStore:
         return 0.0 if self._heard is None else monotonic() - self._heard()
 
     async def read(self, query: Callable[[Tx], T]) -> T:
-        return await self._reads.run(query)
+        return await self.reads.run(query)
 
     async def write(self, change: Callable[[Tx], T]) -> T:
-        return await self._writes.run(change, ERRAND.get())
+        return await self.writes.run(change, ERRAND.get())
 
     def follow(self, topics: Sequence[Topic], after: int | None = None) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Notice]]]:
         return self._followers.follow(topics, after)

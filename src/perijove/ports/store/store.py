@@ -29,6 +29,12 @@ class DatabaseUnavailableError(PerijoveError):
     blame = Blame.ADMINISTRATOR
 
 
+class DatabaseOverloadedError(DatabaseUnavailableError):
+    """The database answers too slowly for all that is asked: nothing was begun, or it took too long. Servers go on running."""
+
+    code = "database-overloaded"
+
+
 class AbandonedError(PerijoveError):
     """Whoever asked for a change has gone before it was made; nothing was changed (errand.py)."""
 
