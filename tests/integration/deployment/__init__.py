@@ -1,0 +1,1 @@
+"""What administrators take as it is: deploy/, and the guide for two machines."""
