@@ -29,6 +29,7 @@ from perijove.proxy.exposition import METRICS as PROXY_METRICS
 from perijove.proxy.exposition import PREFIX
 from perijove.telemetry.event_schemas import AUDIT, EVENTS, STAMPS
 from perijove.telemetry.metrics import Metrics
+from perijove.telemetry.pressure import PressureCollector
 from perijove.web.api.routes import ROUTES as API
 from perijove.web.oauth.routes import ROUTES as OAUTH
 from perijove.web.openapi.document import document
@@ -293,6 +294,10 @@ def metrics_page() -> Iterator[str]:
             labels = ", ".join(f"`{label}`" for label in collector._labelnames)  # noqa: SLF001 - the library has no other way to ask
             name = f"{found.name}_total" if found.type == "counter" else found.name
             yield f"| `{name}` | {found.type} | {labels} | {cell(found.documentation)} |"
+        elif isinstance(collector, PressureCollector):
+            for family, names in collector.families():
+                name = f"{family.name}_total" if family.type == "counter" else family.name
+                yield f"| `{name}` | {family.type} | {', '.join(f'`{label}`' for label in names)} | {cell(family.documentation)} |"
     yield "\nBesides, what the library says of the process itself: `process_*`, `python_*`.\n"
     yield "## Of the proxy\n"
     yield "At `/metrics` of `admin_listen` in `[proxy]`: [watch the proxy](../howto/watch-the-proxy.md). Each worker answers for all.\n"

@@ -180,6 +180,8 @@ async def open_hub(
             )
         )
 
+        metrics.pressure.look = store.pressure
+
         def context(name: str) -> PluginContext:
             return _plugin_context(loaded, name, runtime, store, clock, keys)
 

@@ -13,6 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 from perijove.domain.lifecycle import Event, Transition
 from perijove.domain.server import Phase
 from perijove.ports.observer import AuditEvent
+from perijove.telemetry.pressure import PressureCollector
 
 _SPAWN_BUCKETS = (0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 180, 300, 600, float("inf"))
 _WAIT_BUCKETS = (0.1, 1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, float("inf"))
@@ -100,6 +101,7 @@ class Metrics:
             "How long the first has waited of those whom no limit of their own keeps; 0 if nobody",
             registry=registry,
         )
+        self.pressure = PressureCollector(prefix, registry)
         self._request_children: dict[tuple[str, str, int], Histogram] = {}
         self._asked_to_stop: dict[int, float] = {}
         self._routing: dict[int, float] = {}

@@ -65,6 +65,7 @@ class Lane:
         """What requests wait for, oldest first, with the time at which they give up."""
         self._sweeping: TimerHandle | None = None
         self.refused_full = self.refused_late = 0
+        """Requests' functions refused because too many waited, and because they had waited too long."""
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, args=(link,), name=f"store-{name}-{number}", daemon=True) for number, link in enumerate(links)

@@ -1,6 +1,6 @@
 """The store of one process: two lanes of threads, and those who follow its notices."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from time import monotonic
 from typing import TypeVar
@@ -9,6 +9,7 @@ from perijove.adapters.store_sql.followers import Followers
 from perijove.adapters.store_sql.lanes import Lane
 from perijove.domain.change import Notice, Topic
 from perijove.ports.store.errand import ERRAND
+from perijove.ports.store.pressure import Pressure
 from perijove.ports.store.store import Tx
 
 T = TypeVar("T")
@@ -36,6 +37,11 @@ class SqlStore:
     @property
     def deaf_s(self) -> float:
         return 0.0 if self._heard is None else monotonic() - self._heard()
+
+    def pressure(self) -> Mapping[str, Pressure]:
+        """By lane, now."""
+        lanes = {"read": self.reads, "write": self.writes}
+        return {name: Pressure(lane.waiting, {"full": lane.refused_full, "late": lane.refused_late}) for name, lane in lanes.items()}
 
     async def read(self, query: Callable[[Tx], T]) -> T:
         return await self.reads.run(query)
