@@ -143,7 +143,9 @@ class Slurm:
 
     def clear(self) -> None:
         """No job waits or runs, and every node is idle: where each test begins."""
-        self.command("scancel", "--state=PENDING,RUNNING,SUSPENDED", check=False)
+        jobs = self.command("squeue", "-h", "-o", "%i").split()
+        if jobs:
+            self.command("scancel", *jobs, check=False)
         self.until(lambda: not self.command("squeue", "-h", "-o", "%i").split(), "all jobs are gone")
         self.wait_for_nodes()
 

@@ -3,7 +3,7 @@
 import os
 import pwd
 import re
-import subprocess  # noqa: TID251 — a program of its own, that does nothing else meanwhile
+import subprocess
 from collections.abc import Callable
 from typing import Any, Final
 

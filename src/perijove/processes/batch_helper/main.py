@@ -44,7 +44,7 @@ def main(words: list[str] | None = None) -> int:
 
 def _refuse_under_sudo() -> None:
     """`--as-myself` is for a hub that is the person. A sudoers line that allowed any arguments would otherwise open everything."""
-    if "SUDO_UID" in os.environ and os.environ["SUDO_UID"] != str(os.getuid()):  # noqa: TID251 — this is the process's edge
+    if "SUDO_UID" in os.environ and os.environ["SUDO_UID"] != str(os.getuid()):
         raise NotAllowed("Under sudo a file of rules is needed.")
 
 
@@ -68,7 +68,7 @@ def _audit(rules: Rules, question: Any, outcome: str) -> None:
         "verb": asked.get("verb"),
         "job": asked.get("job") or (request.get("name") if isinstance(request, dict) else None),
         "as": os.getuid(),
-        "by": os.environ.get("SUDO_USER", ""),  # noqa: TID251 — set by sudo
+        "by": os.environ.get("SUDO_USER", ""),
         "outcome": outcome,
     }
     line = f"<{_AUTH_NOTICE}>perijove-batch-helper[{os.getpid()}]: {json.dumps(about)[:900]}"

@@ -101,8 +101,8 @@ def test_a_cluster_is_read() -> None:
     assert (found.name, found.version, found.kept_s, found.shows_all_jobs, found.has_history) == ("c1", (23, 11, 4), 120, False, True)
     gpu = found.partition(None)
     assert gpu is not None
-    assert (gpu.max_time_s, gpu.max_nodes, gpu.allowed_accounts, gpu.allowed_qos) == (None, 2, {"a", "b"}, None)
-    assert (gpu.free_cpus, gpu.free_gpus, gpu.gpus, gpu.nodes[0].features) == (5, {"h100": 1}, {"h100": 4}, {"x", "y"})
+    assert (gpu.max_time_s, gpu.max_nodes, gpu.allowed_accounts, gpu.allowed_qos) == (None, 2, frozenset({"a", "b"}), None)
+    assert (gpu.free_cpus, gpu.free_gpus, gpu.gpus, gpu.nodes[0].features) == (5, {"h100": 1}, {"h100": 4}, frozenset({"x", "y"}))
     assert read_associations("lab|gpu|high,normal|normal\nodd\n")[0].qos == ("high", "normal")
 
 
