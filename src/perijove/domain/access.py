@@ -45,13 +45,13 @@ class Identity:
 
     def self_scopes(self) -> Scopes:
         """Its scopes and those needed to learn who it is: what GET /user works with and shows."""
-        return self.scopes | _identifying(self.owner)
+        return _knowing_itself(self.scopes, self.owner)
 
 
 @lru_cache(maxsize=10_000)
-def _identifying(owner: Owner) -> Scopes:
-    """Each server and service asks for it with each visitor's token."""
-    return Scopes.of(owner.identify_scopes)
+def _knowing_itself(scopes: Scopes, owner: Owner) -> Scopes:
+    """Each server and service asks for it with each visitor's token, over and over."""
+    return scopes | Scopes.of(owner.identify_scopes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ class Scopes:
     Unlimited swallows limited, and equal sets compare equal however they came about.
     """
 
-    __slots__ = ("_hash", "_held")
+    __slots__ = ("_hash", "_held", "_names")
 
     def __init__(self, held: Mapping[str, Filter]) -> None:
         self._held = {name: reach for name, reach in held.items() if reach}
         self._hash: int | None = None
+        self._names: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Scopes":
@@ -77,7 +78,9 @@ class Scopes:
 
     def sorted_names(self) -> list[str]:
         """All as text, the `scopes` field of JupyterHub's models."""
-        return sorted(self)
+        if self._names is None:
+            self._names = tuple(sorted(self))
+        return list(self._names)
 
     def intersection(self, other: "Scopes", memberships: Memberships = NO_MEMBERSHIPS) -> "Scopes":
         """What both hold. `memberships` must know the users named by `undecided`, or the result is smaller than it could be."""
