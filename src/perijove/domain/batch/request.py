@@ -60,8 +60,8 @@ class JobRequest:
         found = [*self._word_mistakes(), *self._number_mistakes(), *self._path_mistakes()]
         if self.memory_mb is not None and self.memory_per_cpu_mb is not None:
             found.append("Memory is given in all and per CPU: choose one of the two.")
-        kinds = [gpus.kind for gpus in self.gpus]
-        if len(set(kinds)) < len(kinds) or (None in kinds and len(kinds) > 1):
+        kinds = [str(gpus.kind) for gpus in self.gpus]
+        if len(set(kinds)) < len(kinds) or (len(kinds) > 1 and any(gpus.kind is None for gpus in self.gpus)):
             found.append("GPUs: name each type once, or one number of any type.")
         return found
 

@@ -42,7 +42,15 @@ def test_no_text_makes_more_words_or_lines(words: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "given_", [{"name": "n", "wrap": "x"}, {"name": "n", "cpus": "2"}, {"name": "n", "cpus": True}, {}, {"name": "n", "gpus": [1]}]
+    "given_",
+    [
+        {"name": "n", "wrap": "x"},
+        {"name": "n", "cpus": "2"},
+        {"name": "n", "cpus": True},
+        {},
+        {"name": "n", "gpus": [1]},
+        {"name": "n", "gpus": [{"count": 1, "kind": []}]},
+    ],
 )
 def test_json_that_is_no_request_is_refused(given_: dict[str, object]) -> None:
     with pytest.raises(BadInputError):

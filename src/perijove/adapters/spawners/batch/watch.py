@@ -47,9 +47,11 @@ class _Followed:
 class JobWatch:
     """`run` asks for as long as it is awaited; its owner cancels it. All else may be called from any task of the same event loop."""
 
-    def __init__(self, queue: Queue, clock: Clock) -> None:
+    def __init__(self, queue: Queue, clock: Clock, *, sees_all_jobs: bool | None = None) -> None:
+        """`sees_all_jobs`: whether the hub is shown everybody's jobs, as an operator is also where jobs are private; None: by what the cluster says."""
         self._queue = queue
         self._clock = clock
+        self._sees_all_jobs = sees_all_jobs
         self._jobs: dict[JobId, _Followed] = {}
         self._wake = asyncio.Event()
         self._round = asyncio.Event()
@@ -210,7 +212,7 @@ class JobWatch:
         cluster = self._cluster[1] if self._cluster is not None else None
         absence = Absence(
             times=followed.absent_times,
-            sees_others_jobs=cluster is not None and cluster.shows_all_jobs,
+            sees_others_jobs=self._sees_all_jobs if self._sees_all_jobs is not None else cluster is not None and cluster.shows_all_jobs,
             heard_s_ago=None if followed.heard is None else now - followed.heard,
             history=past.history,
             absent_s=now - followed.absent_since,
