@@ -59,8 +59,8 @@ class Queue(Protocol):
         """Submit as the person. If a living job of this person with `request.name` is there already (an answer was lost, or another replica
         was quicker), it is that one. Raises RefusedByQueueError, BadInputError.
 
-        After QueueAwayError it may be called again with the same name, as often as it takes; there is never a second job, unless two callers
-        submit the same name at the same moment: then one of them must be told apart by `find` and cancelled.
+        After QueueAwayError it may be called again with the same name, as often as it takes; there is never a second living job, unless two
+        callers submit the same name at the same moment: then `find` shows both, and one must be cancelled.
         """
         ...
 

@@ -81,7 +81,7 @@ def account(name: str) -> Iterator[None]:
         yield
     finally:
         if made:
-            subprocess.run(["userdel", "--remove", name], check=False, capture_output=True)
+            subprocess.run(["userdel", "--force", "--remove", name], check=False, capture_output=True)
 
 
 @pytest.fixture(scope="session")

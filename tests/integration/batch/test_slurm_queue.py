@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
+from typing import Any
 
 import pytest
 
-from perijove.adapters.spawners.batch.slurm import AsMyself, Commands, SlurmQueue
+from perijove.adapters.spawners.batch.slurm import Acting, AsMyself, Commands, SlurmQueue
 from perijove.adapters.spawners.batch.watch import JobWatch
 from perijove.adapters.system_clock import SystemClock
 from perijove.domain.batch.cluster import never_starts
@@ -61,14 +62,45 @@ async def test_a_job_runs_as_the_person_with_its_gpu_and_only_what_was_sent(site
     assert not any("touch" in line or "x,y" in line for line in lines)
 
 
+class Losing:
+    """Acts, and loses the first answer on the way back."""
+
+    def __init__(self, acting: Acting) -> None:
+        self.acting = acting
+        self.lost: list[dict[str, str]] = []
+
+    async def act(self, person: str, question: dict[str, Any]) -> dict[str, str]:
+        answer = await self.acting.act(person, question)
+        if not self.lost:
+            self.lost.append(answer)
+            raise QueueAwayError("The connection broke.")
+        return answer
+
+
 async def test_a_submission_whose_answer_was_lost_is_found_and_not_repeated(site: Site) -> None:
-    queue, request = site.queue(), asked(site)
-    first = await queue.submit(site.alice, request, SLEEP)
-    again = await site.queue().submit(site.alice, request, SLEEP)
-    assert again == first
-    assert [one.job for one in (await queue.find([request.name, "nothing"]))[request.name]] == [first]
+    losing, request = Losing(site.queue()._acting), asked(site)
+    queue = SlurmQueue(Commands(slurm_conf=str(site.slurm.conf)), losing)
+    with pytest.raises(QueueAwayError):
+        await queue.submit(site.alice, request, SLEEP)
+    again = await queue.submit(site.alice, request, SLEEP)
+    assert again == losing.lost[0]["job"]
+    assert [one.job for one in (await queue.find([request.name, "nothing"]))[request.name]] == [again]
     other = await queue.submit(site.bob, replace(request, output=None), SLEEP)
-    assert other != first  # somebody else's job by this name is not the person's
+    assert other != again  # somebody else's job by this name is not the person's
+
+
+async def test_where_jobs_are_private_nothing_is_believed_gone_or_submitted_twice(site: Site) -> None:
+    site.slurm.conf.write_text(site.slurm.conf.read_text() + "PrivateData=jobs\n")
+    site.slurm.command("scontrol", "reconfigure")
+    try:
+        queue, request = site.queue(), asked(site)
+        assert not (await queue.cluster()).shows_all_jobs
+        job = await queue.submit(site.alice, request, SLEEP)
+        assert not site.slurm.command("squeue", "--noheader", "--all", user=site.bob)  # whoever is no operator, as a hub should be, sees nothing
+        assert await queue.submit(site.alice, request, SLEEP) == job
+    finally:
+        site.slurm.conf.write_text(site.slurm.conf.read_text().replace("PrivateData=jobs\n", ""))
+        site.slurm.command("scontrol", "reconfigure")
 
 
 async def test_a_job_waits_for_a_reason_and_is_cancelled_while_it_waits(site: Site) -> None:
@@ -91,14 +123,8 @@ async def test_a_job_waits_for_a_reason_and_is_cancelled_while_it_waits(site: Si
     await queue.cancel(site.bob, job)
 
 
-async def test_the_end_of_a_jobs_time_and_an_end_by_force_are_told_apart(site: Site) -> None:
+async def test_a_job_that_heeds_no_polite_signal_is_ended_by_force(site: Site) -> None:
     queue = site.queue()
-    timed = await queue.submit(site.alice, asked(site, time_limit_s=60), SLEEP)
-    begun = await until(queue, timed, running)
-    assert begun.start is not None
-    assert begun.end is not None
-    assert (begun.end - begun.start).total_seconds() == 60
-    site.slurm.command("scontrol", "update", f"jobid={timed}", "TimeLimit=0")  # which Slurm looks at every half minute
     request = asked(site)
     stubborn = Program(argv=("/bin/bash", "-c", "trap '' TERM; echo up; while :; do sleep 1; done"))
     job = await queue.submit(site.alice, request, stubborn)
@@ -110,9 +136,6 @@ async def test_the_end_of_a_jobs_time_and_an_end_by_force_are_told_apart(site: S
     status = await until(queue, job, ended)
     assert status.ending is not None
     assert status.ending.signal == SIGKILL
-    status = await until(queue, timed, ended, within_s=60)
-    assert status.ending is not None
-    assert status.ending.cause is Cause.TIME_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -196,7 +219,7 @@ async def _refused_as_away(call: Awaitable[object]) -> None:
         await call
 
 
-async def test_accounting_knows_jobs_that_the_queue_forgot_and_accounts_that_are_ours(accounted: Site) -> None:
+async def test_accounting_knows_who_ended_a_job_that_the_queue_forgot_and_which_accounts_are_ours(accounted: Site) -> None:
     queue = accounted.queue()
     job = await queue.submit(accounted.alice, asked(accounted, account="lab"), SLEEP)
     await until(queue, job, running)
@@ -206,13 +229,26 @@ async def test_accounting_knows_jobs_that_the_queue_forgot_and_accounts_that_are
     assert never_starts(asked(accounted, account="other"), await queue.cluster(), associations) == ["The account 'other' is not one of yours (lab)."]
     with pytest.raises(RefusedByQueueError, match="account"):
         await queue.submit(accounted.bob, asked(accounted, account="lab"), SLEEP)
+    timed = await queue.submit(accounted.alice, asked(accounted, account="lab", time_limit_s=60), SLEEP)
+    begun = await until(queue, timed, running)
+    assert begun.start is not None
+    assert begun.end is not None
+    assert (begun.end - begun.start).total_seconds() == 60
+    accounted.slurm.command("scontrol", "update", f"jobid={timed}", "TimeLimit=0")  # which Slurm looks at every half minute
     async with _watched(queue) as watch:
+        watch.follow(timed)
         assert (await watch.seen([job]))[job].status is not None
         await queue.cancel(accounted.alice, job)
         accounted.slurm.until(lambda: job not in accounted.slurm.command("squeue", "-h", "-t", "all", "-o", "%i").split(), "Slurm forgot it")
         async with asyncio.timeout(20):
             async for sight in watch.news(job):
                 last = sight
+        async with asyncio.timeout(60):
+            async for sight in watch.news(timed):
+                out_of_time = sight
+    assert out_of_time.status is not None
+    assert out_of_time.status.ending is not None
+    assert out_of_time.status.ending.cause is Cause.TIME_LIMIT
     assert last.status is not None
     assert last.status.ending is not None
     assert last.status.ending.cause is Cause.CANCELLED

@@ -45,6 +45,9 @@ def _submit(question: dict[str, Any], rules: Rules) -> Answer:
     _only(question, {"request", "program"})
     request = request_of(_dict(question, "request"))
     program = _program(_dict(question, "program"), rules)
+    already = _living(request.name, rules)
+    if already is not None:
+        return already
     script = job_script(program.prologue or rules.prologue)
     with _Sealed(script.encode()) as script_file, _Sealed(_packed(program.environ)) as environ_file:
         # never with --export: any value of it makes sbatch ignore the file
@@ -54,6 +57,17 @@ def _submit(question: dict[str, Any], rules: Rules) -> Answer:
         return _trouble(err or out)
     found = re.fullmatch(r"(\d+)(?:;\S+)?", (out.strip().splitlines() or [""])[-1].strip())
     return {"job": found[1]} if found else {"error": "away", "message": f"sbatch answered {shown(out)}, which names no job."}
+
+
+def _living(name: str, rules: Rules) -> Answer | None:
+    """The person's own job by this name, if one lives; trouble, if that cannot be known. Asked here and not by the hub, because whoever Slurm's
+    PrivateData keeps from seeing others' jobs still sees their own."""
+    me = pwd.getpwuid(os.getuid()).pw_name
+    code, out, err = _run(rules, "squeue", ["--noheader", "--all", f"--user={me}", f"--name={name}", "--format=%i"])
+    if code:
+        return _trouble(err or out)
+    found = sorted((line.strip() for line in out.splitlines() if line.strip().isdigit()), key=int)
+    return {"job": found[0]} if found else None
 
 
 def _test(question: dict[str, Any], rules: Rules) -> Answer:

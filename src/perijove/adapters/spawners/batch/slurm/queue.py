@@ -35,21 +35,8 @@ class SlurmQueue:
         mistakes = program.mistakes()
         if mistakes:
             raise BadInputError(" ".join(mistakes))
-        already = await self._living(person, request.name)
-        if already is not None:
-            return already
-        try:
-            answer = await self._act(person, {"verb": "submit", "request": _sent(request), "program": asdict(program)})
-        except QueueAwayError:
-            already = await self._living(person, request.name)  # raises the same if it is still away
-            if already is None:
-                raise
-            return already
+        answer = await self._act(person, {"verb": "submit", "request": _sent(request), "program": asdict(program)})
         return JobId(answer["job"])
-
-    async def _living(self, person: str, name: str) -> JobId | None:
-        jobs = (await self.find([name])).get(name, ())
-        return next((one.job for one in jobs if one.alive and one.user == person), None)
 
     async def find(self, names: Collection[str]) -> Mapping[str, Sequence[JobStatus]]:
         if not names:
