@@ -39,6 +39,16 @@ async def until(queue: Queue, job: JobId, met: Callable[[JobStatus], bool], with
             await asyncio.sleep(0.1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def timed(accounted: Site) -> JobId:
+    """A job whose time is up. Slurm looks at that every half minute, so it is begun before all other tests and looked at after them."""
+    sbatch = ("sbatch", "--parsable", "--account=lab", "--chdir=/", "--output=/dev/null", "--time=1", "--wrap=exec sleep 300")
+    job = JobId(accounted.slurm.command(*sbatch, user=accounted.alice).strip())
+    accounted.slurm.until(lambda: "RUNNING" in accounted.slurm.command("squeue", "-h", "-j", job, "-o", "%T"), "it runs")
+    accounted.slurm.command("scontrol", "update", f"jobid={job}", "TimeLimit=0")
+    return job
+
+
 def running(status: JobStatus) -> bool:
     return status.state is State.RUNNING
 
@@ -229,26 +239,13 @@ async def test_accounting_knows_who_ended_a_job_that_the_queue_forgot_and_which_
     assert never_starts(asked(accounted, account="other"), await queue.cluster(), associations) == ["The account 'other' is not one of yours (lab)."]
     with pytest.raises(RefusedByQueueError, match="account"):
         await queue.submit(accounted.bob, asked(accounted, account="lab"), SLEEP)
-    timed = await queue.submit(accounted.alice, asked(accounted, account="lab", time_limit_s=60), SLEEP)
-    begun = await until(queue, timed, running)
-    assert begun.start is not None
-    assert begun.end is not None
-    assert (begun.end - begun.start).total_seconds() == 60
-    accounted.slurm.command("scontrol", "update", f"jobid={timed}", "TimeLimit=0")  # which Slurm looks at every half minute
     async with _watched(queue) as watch:
-        watch.follow(timed)
         assert (await watch.seen([job]))[job].status is not None
         await queue.cancel(accounted.alice, job)
         accounted.slurm.until(lambda: job not in accounted.slurm.command("squeue", "-h", "-t", "all", "-o", "%i").split(), "Slurm forgot it")
         async with asyncio.timeout(20):
             async for sight in watch.news(job):
                 last = sight
-        async with asyncio.timeout(60):
-            async for sight in watch.news(timed):
-                out_of_time = sight
-    assert out_of_time.status is not None
-    assert out_of_time.status.ending is not None
-    assert out_of_time.status.ending.cause is Cause.TIME_LIMIT
     assert last.status is not None
     assert last.status.ending is not None
     assert last.status.ending.cause is Cause.CANCELLED
@@ -273,3 +270,14 @@ async def test_a_hub_that_is_the_person_needs_no_sudo_and_can_be_nobody_else(sit
     assert (await until(queue, job, ended)).ending == Ending(Cause.FINISHED, 0)
     with pytest.raises(NotAllowedError, match=r"runs as root and cannot submit jobs as pj-"):
         await queue.submit(site.alice, asked(site), SLEEP)
+
+
+async def test_a_job_whose_time_is_up_has_ended_of_that(accounted: Site, timed: JobId) -> None:
+    queue = accounted.queue()
+    async with _watched(queue) as watch, asyncio.timeout(60):
+        async for sight in watch.news(timed):
+            last = sight
+    assert last.status is not None
+    assert last.status.ending is not None
+    assert last.status.ending.cause is Cause.TIME_LIMIT
+    assert last.status.user == accounted.alice
