@@ -256,7 +256,8 @@ def errors_page() -> Iterator[str]:
     yield "An error says what happened, what to do next, and who does it. The code stays the same from release to release.\n"
     yield "| code | HTTP status | who can mend it | |"
     yield "| --- | --- | --- | --- |"
-    import_module("perijove.runtime")  # loads all parts, and with them all errors
+    for name in ("perijove.runtime", "perijove.ports.batch"):  # they load all parts, and with them all errors
+        import_module(name)
     kinds: dict[str, type[errors.PerijoveError]] = {}
     for kind in kinds_of(errors.PerijoveError):
         kinds.setdefault(kind.code, kind)

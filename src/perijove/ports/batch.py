@@ -21,7 +21,7 @@ class RefusedByQueueError(SpawnerError):
 
 
 class QueueAwayError(SpawnerError):
-    """The batch system did not answer. What was asked may have been done or not: ask `find` before asking again."""
+    """The batch system did not answer. What was asked may have been done or not; `submit` of the same name finds what was."""
 
     code = "batch-away"
     status = 503

@@ -168,7 +168,6 @@ class JobWatch:
             self.questions += 1
             found = await self._queue.query(asked)
             absent = [job for job in asked if job not in found and job in self._jobs]
-            # an end may be in the accounting at once; there is nothing to learn from the first absence of a job that is being submitted
             past = await self._past(absent) if absent else {}
         except SpawnerError as error:
             self._breaker = self._breaker.failed(self._clock.monotonic())
