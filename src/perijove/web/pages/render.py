@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import DictLoader, Environment, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from starlette.responses import HTMLResponse, Response
 
@@ -23,7 +23,16 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action {form}; frame-ancestors 'none'; "
     "base-uri 'none'; report-uri {report}"
 )
-_STATIC = files("perijove.web").joinpath("static")
+
+
+def _contents(folder: str) -> dict[str, bytes]:
+    """name -> what is in the file."""
+    return {entry.name: entry.read_bytes() for entry in files("perijove.web").joinpath(folder).iterdir() if entry.is_file()}
+
+
+# Read once, before anybody comes: while the next version is being installed over this one, files vanish under a hub that runs.
+_STATIC = _contents("static")
+_TEMPLATES = {name: content.decode() for name, content in _contents("templates").items()}
 
 
 def _iso(moment: datetime) -> str:
@@ -48,12 +57,13 @@ def _ago(context: Context, moment: datetime) -> str:
 @cache
 def static_hash(name: str) -> str:
     """First 12 hex digits of the file's SHA-256."""
-    return hashlib.sha256(_STATIC.joinpath(name).read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(_STATIC[name]).hexdigest()[:12]
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(loader=PackageLoader("perijove.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+def templates() -> Environment:
+    """All of them; none is read from a file any more."""
+    environment = Environment(loader=DictLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"iso": _iso, "ago": _ago, "lasting": lasting}
     return environment
 
@@ -75,7 +85,7 @@ async def page(call: Call, template: str, *, status: int = 200, form_action: str
         "may_administer": call.identity is not None and bool(may_do(call.identity, "admin-ui")),
         "static": lambda name: f"{surface.prefix}static/{name}?v={static_hash(name)}",
     }
-    text = _environment().get_template(template).render(common | values)
+    text = templates().get_template(template).render(common | values)
     policy = POLICY.format(form=forms, report=f"{surface.prefix}security/csp-report")
     response = HTMLResponse(
         text,
@@ -102,10 +112,9 @@ async def _menu(call: Call) -> list[Mapping[str, str]]:
 async def static_file(call: Call) -> Response:
     """A file of ours; for ever, if asked for by its hash."""
     name = call.params["path"]
-    known = {entry.name for entry in _STATIC.iterdir()}
-    if name not in known:
+    content = _STATIC.get(name)
+    if content is None:
         raise NotFoundError("There is no such file.")
-    content = _STATIC.joinpath(name).read_bytes()
     lasting = call.request.query_params.get("v") == static_hash(name)
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return Response(content, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable" if lasting else "no-cache"})
