@@ -1,5 +1,6 @@
 """How the whole site stands: hubs, proxies, the queue, who does what. For administrators, wherever they look."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,8 @@ from perijove.ports.store.shared import ProxySeen, ReplicaSeen
 from perijove.ports.store.store import Tx
 
 MANY = 1000
+LOCAL = "local"
+"""The one spawner that comes along whose servers are on the hub's own machine."""
 CLOCKS_AGREE_S = 2.0
 """Clocks that differ by more are worth mending: they do no harm here, but certificates and logs go by them."""
 
@@ -59,7 +62,7 @@ async def standing_of(hub: Hub) -> Standing:
             queue=view_of(tx, hub),
             duties=tx.leases.held(now) if shared else {},
             working_on=tx.servers.held(now),
-            worries=list(_worries(replicas, proxies)),
+            worries=[*_worries(replicas, proxies), *_out_of_reach(replicas, str(hub.settings.spawner.get("use")))],
         )
 
     return await hub.store.read(look)
@@ -86,3 +89,13 @@ def _worries(replicas: list[ReplicaSeen], proxies: list[ProxyStanding]) -> list[
             way = "ahead of" if replica.clock_ahead_s > 0 else "behind"
             found.append(f"The clock of {replica.name}'s machine is {abs(replica.clock_ahead_s):.0f} s {way} the database's. Set up NTP there.")
     return found
+
+
+def _out_of_reach(replicas: list[ReplicaSeen], spawner: str) -> Iterator[str]:
+    """Hubs are named after their machine (runtime.py)."""
+    machines = sorted({replica.name.partition(":")[0] for replica in replicas})
+    if spawner == LOCAL and len(machines) > 1:
+        yield (
+            f'Hubs on several machines ({", ".join(machines)}) have the spawner "{LOCAL}", whose servers can be reached, and looked after, on their '
+            "own machine only. Choose a spawner whose servers all machines reach, or run hubs on one machine."
+        )
