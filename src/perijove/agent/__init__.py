@@ -1,0 +1,5 @@
+"""What runs beside a person's server where no proxy can reach it: it dials out, and carries connections back.
+
+This package is sent to machines that have nothing of Perijove's: it uses the standard library only, of Python 3.8 or newer, and
+imports nothing of the rest. The gateway, at the other end, imports it, so that both ends always speak the same.
+"""
