@@ -49,13 +49,14 @@ from perijove.control.site.gauges import watch_gauges
 from perijove.control.site.housekeeping import keep_house
 from perijove.control.site.replicas import keep_reporting
 from perijove.control.site.standing import Standing, standing_of
+from perijove.control.trouble import complain
 from perijove.control.watch import Watch
 from perijove.domain.addresses import HubAddresses
 from perijove.domain.errors import SettingsError
 from perijove.domain.options import Profile
 from perijove.plugins import authenticator_plugin, check_plugins, spawner_plugin
 from perijove.ports.plugin import PluginContext
-from perijove.ports.store.store import Store
+from perijove.ports.store.store import DatabaseUnavailableError, Store
 from perijove.telemetry.event_log import event_logs
 from perijove.telemetry.journal import Journal
 from perijove.telemetry.logs import set_up_logs
@@ -75,6 +76,7 @@ from perijove.web.server import serve
 from perijove.web.surface import Surface
 
 _log = structlog.get_logger("perijove")
+_LINK_AGAIN_S = 5.0
 _MAX_RUNTIME_PATH = 40
 """Sockets of servers lie below runtime_dir, and a unix socket's path has at most 107 bytes (unix(7))."""
 
@@ -356,11 +358,20 @@ async def _announce(loaded: Loaded, hub: Hub, metrics: Metrics, ready: asyncio.E
     _log.info("hub is up", address=loaded.settings.hub.listen, replica=hub.replica)
     public = public_address(loaded)
     click.echo(f"\nPerijove is up: {public}{loaded.settings.hub.base_url}")
-    link = await first_admin_link(hub)
+    link = await _first_link(hub)
     if link is not None:
         click.echo(f"Make the first administrator's account with this link (it works once, for a day):\n\n    {public}{link}\n")
     for warning in warnings(loaded):
         click.secho(warning, fg="yellow", err=True)
+
+
+async def _first_link(hub: Hub) -> str | None:
+    while True:
+        try:
+            return await first_admin_link(hub)
+        except DatabaseUnavailableError as error:
+            complain("the first administrator's link cannot be made yet", error)
+            await hub.clock.sleep(_LINK_AGAIN_S)
 
 
 def make_admin_link(loaded: Loaded) -> str:

@@ -60,8 +60,18 @@ def test_it_begins_when_the_database_is_there(hub: tuple[subprocess.Popen[bytes]
     stopped.stop()
     until(lambda: httpx.get(f"{url}/hub/perijove/ready", timeout=10).status_code == 503, what="the truth about the database")
     assert httpx.get(f"{url}/hub/health", timeout=10).status_code == 200
+    program = httpx.get(f"{url}/hub/api/user", headers={"authorization": "token " + "0" * 32}, timeout=30)
+    assert program.status_code == 503
+    assert program.json()["code"] in {"database-unavailable", "database-overloaded"}
+    assert 3 <= int(program.headers["retry-after"]) <= 9
+    person = httpx.get(f"{url}/hub/home", headers={"cookie": "perijove-session=" + "0" * 43}, timeout=30)
+    assert person.status_code == 503
+    assert person.headers["refresh"] == person.headers["retry-after"]
+    assert "This page tries again by itself." in person.text
     stopped.start()
-    until(lambda: _healthy(url), what=f"the hub: {log.read_text()}")
+    until(lambda: _healthy(url) or process.poll() is not None, what="the hub to be well again")
+    assert process.poll() is None, log.read_text()
+    until(lambda: "/hub/invite/" in log.read_text(), what="the first administrator's link, though the database went when the hub was up")
 
 
 def test_it_ends_when_it_is_asked_to_meanwhile(hub: tuple[subprocess.Popen[bytes], str, Path]) -> None:
