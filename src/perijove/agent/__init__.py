@@ -3,3 +3,6 @@
 This package is sent to machines that have nothing of Perijove's: it uses the standard library only, of Python 3.8 or newer, and
 imports nothing of the rest. The gateway, at the other end, imports it, so that both ends always speak the same.
 """
+
+VERSION = "0.1.0"
+"""Of the agent: said with `--version` and in its greeting."""
