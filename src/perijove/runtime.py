@@ -74,6 +74,7 @@ from perijove.web.relief import READY, WAITS, Relief
 from perijove.web.reports import ROUTES as REPORTS
 from perijove.web.server import serve
 from perijove.web.surface import Surface
+from perijove.web.waking import Waking
 
 _log = structlog.get_logger("perijove")
 _LINK_AGAIN_S = 5.0
@@ -294,6 +295,7 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
                 page_key=hub.secrets.key("page-token"),
                 started=hub.clock.now(),
                 ending=stop,
+                waking=Waking(hub.clock),
             )
             async with asyncio.TaskGroup() as group:
                 work = [
@@ -304,6 +306,7 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
                     group.create_task(watch_gauges(hub, metrics), name="gauges"),
                     group.create_task(watch_service_gauges(hub, metrics), name="service gauges"),
                     group.create_task(watch_loop(metrics), name="loop"),
+                    group.create_task(surface.waking.watch(), name="waking"),
                     group.create_task(_end_waiting(hub, stop), name="ending"),
                     group.create_task(keep_reporting(hub, loaded.settings.hub.connect_url or listen.url), name="replica"),
                     group.create_task(_announce(loaded, hub, metrics, ready, began, relief), name="announce"),

@@ -4,9 +4,11 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2 as httpx
+
 from tests.faults.breaker import Breaker
 from tests.faults.people import Person, Seen, register
-from tests.faults.site import open_site
+from tests.faults.site import Site, open_site
 from tests.faults.truth import wrong
 
 ARRIVE_S = 10.0
@@ -41,9 +43,26 @@ async def day(programs: Path, *, people: int, break_s: float, seed: int, clocks:
             for number, (name, token) in enumerate(tokens.items()):
                 person = Person(name, token, site.proxies[number % len(site.proxies)], seen, evening)
                 group.create_task(_come(person, number * ARRIVE_S / people))
+            looking = group.create_task(_look_for_hubs(site, seen))
             await breaker.break_things(break_s)
             evening.set()
+            looking.cancel()
         return Day(seen, breaker.log, await wrong(site, seen))
+
+
+async def _look_for_hubs(site: Site, seen: Seen) -> None:
+    async with httpx.AsyncClient(timeout=1.0) as client:
+        while True:
+            if not any(await asyncio.gather(*(_is_ready(client, hub.url) for hub in site.hubs))):
+                seen.hubless_at = asyncio.get_running_loop().time()
+            await asyncio.sleep(0.5)
+
+
+async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(f"{url}/hub/perijove/ready")).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 async def _come(person: Person, after_s: float) -> None:

@@ -34,6 +34,8 @@ class Seen:
     retried: int = 0
     late: int = 0
     """Requests to stop that were given up, and done when the next start was under way."""
+    hubless_at: float = 0.0
+    """When no hub at all was ready, last: then nobody tells proxies of new routes."""
     slowest_start_s: float = 0.0
     slowest_stop_s: float = 0.0
 
@@ -104,6 +106,10 @@ class Person:
             except (OSError, websockets.WebSocketException, TimeoutError) as error:
                 if self.proxy.hurt_at >= opened - 1.0:
                     self.seen.excused += 1
+                    await asyncio.sleep(0.2)
+                    continue
+                if self.seen.hubless_at >= (refused_since or opened) and not isinstance(error, websockets.ConnectionClosed):
+                    refused_since = None
                     await asyncio.sleep(0.2)
                     continue
                 refused_since = refused_since or self._now()

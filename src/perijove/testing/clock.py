@@ -45,6 +45,10 @@ class FakeClock:
                 await asyncio.sleep(0)
         self._passed_s = end
 
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass while nobody runs, as in a process that is paused."""
+        self._passed_s += seconds
+
     async def turn_until(self, met: Callable[[], bool], *, step_s: float = 0.25, within_s: float = 20.0) -> None:
         """Let time pass until `met`, no faster than what happens in threads and sockets can follow. `within_s` is real time.
 

@@ -18,7 +18,7 @@ async def errand_of(call: Call) -> AsyncIterator[None]:
         yield
         return
     await call.body()
-    errand = Errand()
+    errand = Errand(call.surface.waking.until_listening)
     ERRAND.set(errand)  # in the context of this request's task alone
     watching = asyncio.create_task(_watch(call.request.receive, errand), name="errand")  # noqa: TID251 - cancelled below
     try:

@@ -9,6 +9,7 @@ from perijove.control.servers.activity import Reports
 from perijove.telemetry.metrics import Metrics
 from perijove.web.answers import Answers
 from perijove.web.ending import Ending
+from perijove.web.waking import Waking
 
 PROTOCOL_VERSION = "6.1.1"
 """The JupyterHub whose protocol we speak; sent as X-JupyterHub-Version, which servers and clients compare with their own."""
@@ -27,6 +28,7 @@ class Surface:
     page_key: bytes
     started: datetime
     ending: Ending
+    waking: Waking
 
     @property
     def base_url(self) -> str:

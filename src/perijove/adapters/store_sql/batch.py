@@ -40,7 +40,10 @@ class Job:
 
     @property
     def void(self) -> bool:
-        return self.errand is not None and self.errand.void
+        if self.errand is None:
+            return False
+        self.errand.listen()
+        return self.errand.void
 
 
 class Runner:
