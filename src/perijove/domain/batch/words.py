@@ -80,6 +80,30 @@ _REASONS: Final[dict[str, Words]] = {
     "systemfailure": Words("The cluster has a fault.", "Tell its administrators.", Mender.ADMINISTRATOR, Kind.OTHER),
 }  # fmt: skip
 
+# Parts of the comments that PBS's scheduler leaves at a job that waits, without their case; the first that fits counts.
+_PBS: Final = (
+    ("would conflict with reservation", Words("It would be in the way of a reservation or of a job that comes first.", kind=Kind.RESOURCES)),
+    ("would interfere with", Words("It would be in the way of a reservation or of a job that comes first.", kind=Kind.RESOURCES)),
+    ("strict sorted order", _REASONS["priority"]),
+    ("per-user", Words("You have as much as you may have at once.", "It begins when other jobs of yours end, or stop one.", Mender.PERSON, Kind.LIMIT)),
+    ("reached for user", Words("You have as many jobs as you may have at once.", "It begins when others of yours end.", Mender.PERSON, Kind.LIMIT)),
+    ("user has reached", Words("You have as many jobs as you may have at once.", "It begins when others of yours end.", Mender.PERSON, Kind.LIMIT)),
+    ("limit", Words("Its queue, group or project has as many jobs as it may have.", "It begins when some end.", Mender.NOBODY, Kind.LIMIT)),
+    ("insufficient amount of", _REASONS["resources"]),
+    ("not enough total nodes", _REASONS["badconstraints"]),
+    ("not enough", _REASONS["resources"]),
+    ("no available resources", _REASONS["resources"]),
+    ("nodes not available", _REASONS["reqnodenotavail"]),
+    ("exclusive node", _REASONS["resources"]),
+    ("ineligible state", _REASONS["reqnodenotavail"]),
+    ("queue not started", _REASONS["partitiondown"]),
+    ("dedicated time", Words("The cluster is kept for somebody else until later.", kind=Kind.LATER)),
+    ("primetime", Words("Its queue runs jobs at certain hours only.", kind=Kind.LATER)),
+    ("too many failed attempts", _REASONS["launch failed requeued held"]),
+    ("held by", Words("It is held and does not begin by itself.", "Release it with `qrls`, or stop it and start again.", Mender.PERSON, Kind.HELD)),
+    ("job held", _REASONS["jobheldadmin"]),
+)  # fmt: skip
+
 _WHAT: Final = (
     ("gres", "GPUs"), ("gpu", "GPUs"), ("cpu", "CPUs"), ("mem", "memory"), ("node", "nodes"), ("wall", "time"), ("jobs", "jobs"), ("submit", "jobs"),
 )  # fmt: skip
@@ -95,7 +119,9 @@ def reason_words(reason: str) -> Words:
             return _REASONS["reqnodenotavail"]
     if key.startswith(("qos", "assoc", "maxjobs", "maxcpu", "maxmem", "maxsubmit", "maxnode", "maxgres")):
         return _limit_words(key)
-    return Words(f"The scheduler says: {reason}.", kind=Kind.OTHER)
+    if key.startswith("can never run"):
+        return Words(f"It will never begin as it is: {reason.partition(':')[2].strip() or reason}.", _SHORTER, Mender.PERSON, Kind.HOPELESS)
+    return next((words for part, words in _PBS if part in key), None) or Words(f"The scheduler says: {reason}.", kind=Kind.OTHER)
 
 
 def _limit_words(key: str) -> Words:

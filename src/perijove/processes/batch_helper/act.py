@@ -11,10 +11,10 @@ from perijove.domain.batch.request import Program, request_of, shown
 from perijove.domain.batch.slurm import job_script, sbatch_words
 from perijove.domain.errors import BadInputError
 
+from . import pbs
 from .rules import NotAllowed, Rules
+from .run import LONGEST_S, Answer, Sealed, plain, run
 
-Answer = dict[str, str]
-_SUBMIT_S: Final = 60
 _AWAY: Final = re.compile(
     r"unable to contact|socket timed out|connection refused|connect failure|communication|zero bytes|temporarily|timed out|not responding"
     r"|slurm backup controller|controller.*(?:down|standby)",
@@ -36,23 +36,25 @@ def answer(question: Any, rules: Rules) -> Answer:
     except NotAllowed as error:
         return {"error": "not-allowed", "message": str(error)}
     except subprocess.TimeoutExpired:
-        return {"error": "away", "message": f"Slurm did not answer within {_SUBMIT_S} s."}
+        return {"error": "away", "message": f"{rules.called} did not answer within {LONGEST_S} s."}
     except OSError as error:
-        return {"error": "not-allowed", "message": f"Slurm's commands cannot be run: {error}."}
+        return {"error": "not-allowed", "message": f"{rules.called}'s commands cannot be run: {error}."}
 
 
 def _submit(question: dict[str, Any], rules: Rules) -> Answer:
     _only(question, {"request", "program"})
     request = request_of(_dict(question, "request"))
     program = _program(_dict(question, "program"), rules)
+    if rules.scheduler == "pbs":
+        return pbs.submit(request, program, rules)
     already = _living(request.name, rules)
     if already is not None:
         return already
     script = job_script(program.prologue or rules.prologue)
-    with _Sealed(script.encode()) as script_file, _Sealed(_packed(program.environ)) as environ_file:
+    with Sealed(script.encode()) as script_file, Sealed(_packed(program.environ)) as environ_file:
         # never with --export: any value of it makes sbatch ignore the file
         words = ["--parsable", *sbatch_words(request), f"--export-file={environ_file}", f"/proc/self/fd/{script_file}", *program.argv]
-        code, out, err = _run(rules, "sbatch", words, (script_file, environ_file))
+        code, out, err = run(rules, "sbatch", words, (script_file, environ_file))
     if code:
         return _trouble(err or out)
     found = re.fullmatch(r"(\d+)(?:;\S+)?", (out.strip().splitlines() or [""])[-1].strip())
@@ -63,7 +65,7 @@ def _living(name: str, rules: Rules) -> Answer | None:
     """The person's own job by this name, if one lives; trouble, if that cannot be known. Asked here and not by the hub, because whoever Slurm's
     PrivateData keeps from seeing others' jobs still sees their own."""
     me = pwd.getpwuid(os.getuid()).pw_name
-    code, out, err = _run(rules, "squeue", ["--noheader", "--all", f"--user={me}", f"--name={name}", "--format=%i"])
+    code, out, err = run(rules, "squeue", ["--noheader", "--all", f"--user={me}", f"--name={name}", "--format=%i"])
     if code:
         return _trouble(err or out)
     found = sorted((line.strip() for line in out.splitlines() if line.strip().isdigit()), key=int)
@@ -73,21 +75,25 @@ def _living(name: str, rules: Rules) -> Answer | None:
 def _test(question: dict[str, Any], rules: Rules) -> Answer:
     _only(question, {"request"})
     request = request_of(_dict(question, "request"))
-    with _Sealed(job_script("").encode()) as script_file:
-        code, out, err = _run(rules, "sbatch", ["--test-only", *sbatch_words(request), f"/proc/self/fd/{script_file}"], (script_file,))
+    if rules.scheduler == "pbs":
+        return pbs.test(request, rules)
+    with Sealed(job_script("").encode()) as script_file:
+        code, out, err = run(rules, "sbatch", ["--test-only", *sbatch_words(request), f"/proc/self/fd/{script_file}"], (script_file,))
     return _trouble(err or out) if code else {"text": (err or out).strip()}
 
 
 def _cancel(question: dict[str, Any], rules: Rules) -> Answer:
     _only(question, {"job", "force"})
     job, force = question.get("job"), question.get("force", False)
+    if rules.scheduler == "pbs" and isinstance(force, bool):
+        return pbs.cancel(job, force=force, rules=rules)
     if not isinstance(job, str) or not re.fullmatch(r"[1-9]\d{0,17}", job) or not isinstance(force, bool):
         raise BadInputError("A job's number is needed.")
     polite = ["scancel", [job]]
     hard = ["scancel", ["--full", "--signal=KILL", job]]
     code, out, err = 0, "", ""
     for name, words in (hard, polite) if force else (polite,):  # KILL alone leaves one that waits
-        code, out, err = _run(rules, str(name), list(words))
+        code, out, err = run(rules, str(name), list(words))
         if code and not re.search(r"already completing|already completed|invalid job id|not active|not running|pending", err, re.IGNORECASE):
             return _trouble(err or out)
     return {"job": job}
@@ -117,31 +123,6 @@ def _program(given: dict[str, Any], rules: Rules) -> Program:
     return program
 
 
-class _Sealed:
-    """A file without a name, which nobody else can open or change, for a child's eyes."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-
-    def __enter__(self) -> int:
-        self.number = os.memfd_create("perijove")
-        with os.fdopen(os.dup(self.number), "wb") as writing:
-            writing.write(self.content)
-        os.lseek(self.number, 0, os.SEEK_SET)
-        return self.number
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.number)
-
-
-def _run(rules: Rules, name: str, words: list[str], files: tuple[int, ...] = ()) -> tuple[int, str, str]:
-    done = subprocess.run(  # noqa: S603 — no shell, and every word is checked
-        [rules.command(name), *words], env=rules.environ(), cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=_SUBMIT_S,
-        pass_fds=files, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-
-
 def _packed(environ: dict[str, str]) -> bytes:
     return b"".join(f"{name}={value}\0".encode() for name, value in environ.items())
 
@@ -153,12 +134,6 @@ def _trouble(said: str) -> Answer:
 def trouble(said: str) -> str:
     """Which kind of trouble Slurm's words tell of."""
     return "away" if _AWAY.search(said) else "not-allowed" if _PRIVATE.search(said) else "refused"
-
-
-def plain(said: str) -> str:
-    """Slurm's own words without the names of its programs; the same thing said twice once."""
-    lines = (re.sub(r"^(?:\w+: )?(?:(?:error|fatal): )?", "", line).strip() for line in said.strip().splitlines())
-    return "; ".join(dict.fromkeys(line for line in lines if line))[:1000] or "it said nothing"
 
 
 def _only(given: dict[str, Any], known: set[str]) -> None:

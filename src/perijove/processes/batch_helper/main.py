@@ -11,8 +11,11 @@ from .act import answer
 from .rules import NotAllowed, Rules, check_account, read_rules, sudoers_line
 
 _MOST_BYTES: Final = 1 << 20
+_BIN: Final = Rules().bin
 _AUTH_NOTICE: Final = 10 * 8 + 5  # authpriv.notice (RFC 5424 section 6.2.1)
-_USAGE: Final = "usage: perijove-batch-helper RULES  |  --as-myself [SLURM_CONF [FOLDER_OF_COMMANDS]]  |  --sudoers HUB_ACCOUNT GROUP PROGRAM RULES"
+_USAGE: Final = (
+    "usage: perijove-batch-helper RULES  |  --as-myself [CONF [FOLDER_OF_COMMANDS [slurm | pbs]]]  |  --sudoers HUB_ACCOUNT GROUP PROGRAM RULES"
+)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -22,10 +25,11 @@ def main(words: list[str] | None = None) -> int:
         sys.stdout.write(sudoers_line(*words[1:]))
         return 0
     try:
-        if words[:1] == ["--as-myself"] and len(words) <= 3:
+        if words[:1] == ["--as-myself"] and len(words) <= 4 and words[3:4] in ([], ["slurm"], ["pbs"]):
             _refuse_under_sudo()
-            conf, folder = (*words[1:], "", "")[:2]
-            rules = Rules(restricted=False, audit="", slurm_conf=conf, bin=folder or Rules().bin)
+            conf, folder, scheduler = (*words[1:], *("", "", "slurm")[len(words) - 1 :])
+            slurm_conf, pbs_conf = ("", conf) if scheduler == "pbs" else (conf, "")
+            rules = Rules(restricted=False, audit="", scheduler=scheduler, bin=folder or _BIN, slurm_conf=slurm_conf, pbs_conf=pbs_conf)
         elif len(words) == 1 and not words[0].startswith("-"):
             rules = read_rules(Path(words[0]))
         else:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
@@ -19,13 +20,17 @@ class NotAllowed(Exception):  # noqa: N818 — an answer, not a fault
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """`programs`: the first words a job's program may have; () any, which only a hub that is the person itself gets. `variables`: shell patterns of
-    the names that may be set. `prologue`: shell that runs before the program. `audit`: a syslog socket, "" for none."""
+    the names that may be set. `prologue`: shell that runs before the program. `audit`: a syslog socket, "" for none. `scheduler`: "slurm" or "pbs";
+    for the latter `gpu_type` is the site's own resource that names a GPU's type."""
 
     programs: tuple[str, ...] = ()
     variables: tuple[str, ...] = _VARIABLES
     prologue: str = ""
     bin: str = _BIN
     slurm_conf: str = ""
+    scheduler: str = "slurm"
+    pbs_conf: str = ""
+    gpu_type: str = ""
     least_uid: int = 1000
     audit: str = "/dev/log"
     restricted: bool = True
@@ -33,8 +38,16 @@ class Rules:
     def command(self, name: str) -> str:
         return f"{self.bin}/{name}"
 
+    @property
+    def called(self) -> str:
+        return "PBS" if self.scheduler == "pbs" else "Slurm"
+
     def environ(self) -> dict[str, str]:
-        """Of Slurm's commands: nothing of the caller's, so no SBATCH_… of anybody's."""
+        """Of the scheduler's commands: nothing of the caller's, so no SBATCH_… or PBS_… of anybody's."""
+        if self.scheduler == "pbs":
+            return {"PATH": f"{self.bin}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"} | (
+                {"PBS_CONF_FILE": self.pbs_conf} if self.pbs_conf else {}
+            )
         clean = {"PATH": f"{self.bin}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "SLURM_TIME_FORMAT": "%s", "TZ": "UTC"}
         return clean | ({"SLURM_CONF": self.slurm_conf} if self.slurm_conf else {})
 
@@ -58,6 +71,8 @@ def read_rules(path: Path) -> Rules:
         rules = Rules(**given | listed)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise NotAllowed(f"{path} is not understood: {error}.") from None
+    if rules.scheduler not in {"slurm", "pbs"} or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*|", rules.gpu_type):
+        raise NotAllowed(f"{path}: `scheduler` is slurm or pbs, and `gpu_type` the name of a resource.")
     if not rules.programs:
         raise NotAllowed(f"{path} names no `programs`: with none, whoever may run this could run anything as anybody.")
     return rules

@@ -15,7 +15,8 @@ from perijove.domain.batch.request import JobRequest, Program
 from perijove.domain.batch.status import JobId, JobStatus, State
 from perijove.domain.errors import BadInputError
 from perijove.ports.batch import Estimate, NotAllowedError, Past, QueueAwayError, RefusedByQueueError
-from perijove.processes.batch_helper.act import plain, trouble
+from perijove.processes.batch_helper.act import trouble
+from perijove.processes.batch_helper.run import plain
 
 _MEND: Final = "Change what is asked for; which partitions, accounts and limits there are, the administrators of the cluster can tell."
 _AWAY: Final = "Jobs go on meanwhile. It is asked again by itself."

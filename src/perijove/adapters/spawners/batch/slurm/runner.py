@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from perijove.ports.batch import NotAllowedError, QueueAwayError
 from perijove.processes.batch_helper import act
+from perijove.processes.batch_helper.run import plain
 
 _HELPER: Final = "perijove.processes.batch_helper"
 _MOST_BYTES: Final = 64 << 20
@@ -57,13 +58,18 @@ class AsMyself:
     timeout_s: float = 90.0
 
     async def act(self, person: str, question: dict[str, Any]) -> dict[str, str]:
-        own = pwd.getpwuid(os.geteuid()).pw_name
-        if person != own:
-            raise NotAllowedError(
-                f"The hub runs as {own} and cannot submit jobs as {person}.", "The administrator can set up the batch helper with sudo."
-            )
-        argv = [sys.executable, "-I", "-c", _ENTRY, _PACKAGES, "--as-myself", self.commands.slurm_conf, self.commands.bin]
-        return read_answer(await run(argv, {"PATH": "/usr/bin:/bin"}, json.dumps(question).encode(), self.timeout_s))
+        return await as_myself(person, [self.commands.slurm_conf, self.commands.bin], question, self.timeout_s)
+
+
+async def as_myself(person: str, words: list[str], question: dict[str, Any], timeout_s: float) -> dict[str, str]:
+    """The helper's answer without sudo. Raises QueueAwayError, NotAllowedError."""
+    own = pwd.getpwuid(os.geteuid()).pw_name
+    if person != own:
+        raise NotAllowedError(
+            f"The hub runs as {own} and cannot submit jobs as {person}.", "The administrator can set up the batch helper with sudo."
+        )
+    argv = [sys.executable, "-I", "-c", _ENTRY, _PACKAGES, "--as-myself", *words]
+    return read_answer(await run(argv, {"PATH": "/usr/bin:/bin"}, json.dumps(question).encode(), timeout_s))
 
 
 _ENTRY: Final = f"import sys; sys.path.insert(0, sys.argv.pop(1)); from {_HELPER}.main import main; raise SystemExit(main())"
@@ -85,7 +91,7 @@ class ThroughSudo:
         said = await run(argv, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}, json.dumps(question).encode(), self.timeout_s)
         if said.code:
             raise NotAllowedError(
-                f"sudo does not let the hub act as {person}: {act.plain(said.err)}.",
+                f"sudo does not let the hub act as {person}: {plain(said.err)}.",
                 "The administrator of the cluster can put the person into the group of the sudoers line (perijove-batch-helper --sudoers).",
             )
         return read_answer(said)
@@ -97,7 +103,7 @@ def read_answer(said: Said) -> dict[str, str]:
     except ValueError:
         found = None
     if said.code or not isinstance(found, dict):
-        raise NotAllowedError(f"The batch helper does not work: {act.plain(said.err or said.out)}.", "The administrator can mend its installation.")
+        raise NotAllowedError(f"The batch helper does not work: {plain(said.err or said.out)}.", "The administrator can mend its installation.")
     return {str(name): str(value) for name, value in found.items()}
 
 

@@ -1,0 +1,91 @@
+"""A request in the words of PBS (OpenPBS, PBS Professional): the arguments of qsub, and the script that it reads from its standard input.
+
+What PBS has no word for is refused (a QOS, a constraint) or left to the job itself (the comment, the warning before the end).
+"""
+
+import base64
+from typing import Final
+
+from perijove.domain.batch.request import JobRequest, Program
+from perijove.domain.errors import BadInputError
+
+
+def qsub_words(request: JobRequest, *, gpu_type: str = "") -> list[str]:
+    """What is asked for. `gpu_type`: the site's own resource that names a GPU's type ("" if it has none). Raises BadInputError."""
+    request.checked()
+    found = mistakes(request, gpu_type=gpu_type)
+    if found:
+        raise BadInputError(" ".join(found), "Change what is asked for, and start again.")
+    pairs: tuple[tuple[str, str | None], ...] = (
+        ("-N", request.name),
+        ("-q", request.reservation or request.partition),  # a reservation of PBS is a queue
+        ("-A", request.account),
+        ("-l", "select=" + ":".join(_chunk(request, gpu_type))),
+        ("-l", None if request.time_limit_s is None else f"walltime={duration(request.time_limit_s)}"),
+        ("-l", "place=scatter" if (request.nodes or 1) > 1 else None),
+        ("-o", request.output),
+        ("-j", "oe"),
+        ("-r", "y" if request.may_requeue else "n"),
+        ("-S", "/bin/bash"),
+        ("-C", ""),  # no line of the script is a directive
+    )
+    words = [word for option, value in pairs if value is not None for word in (option, value)]
+    return ["-f", *words, "-"]  # -f: no qsub stays behind to be quicker the next time
+
+
+def mistakes(request: JobRequest, *, gpu_type: str = "") -> list[str]:
+    """What of a checked request PBS cannot be told."""
+    found = []
+    if request.qos is not None:
+        found.append("PBS knows no QOS.")
+    if request.constraint is not None:
+        found.append("PBS knows no constraint; ask for a queue with such nodes.")
+    if request.reservation is not None and request.partition is not None:
+        found.append("A reservation of PBS is a queue: choose one of the two.")
+    if any("," in name for name in (request.partition or "", request.reservation or "")):
+        found.append("PBS takes one queue, not several.")
+    if not (request.name[0].isalpha() or request.name[0] == "_") or len(request.name) > 230:
+        found.append("The job's name must begin with a letter and have at most 230 characters.")
+    if request.output is not None and set(request.output) & set(":,"):
+        found.append("The output file's name must have no ':' and no ',' for PBS.")
+    if len(request.gpus) > 1:
+        found.append("PBS takes GPUs of one type for a job.")
+    if any(gpus.kind is not None for gpus in request.gpus) and not gpu_type:
+        found.append("This site's PBS has no types of GPUs: ask for a number of any type.")
+    return found
+
+
+def _chunk(request: JobRequest, gpu_type: str) -> list[str]:
+    cpus = request.cpus or 1
+    memory_mb = request.memory_mb or (request.memory_per_cpu_mb or 0) * cpus
+    words = [str(request.nodes or 1), f"ncpus={cpus}"]
+    words += [f"mem={memory_mb}mb"] if memory_mb else []
+    for gpus in request.gpus:
+        words += [f"ngpus={gpus.count}", *([f"{gpu_type}={gpus.kind}"] if gpus.kind else [])]
+    return words
+
+
+def duration(seconds: int) -> str:
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+_SCRIPT: Final = """\
+#!/bin/bash
+perijove_words=()
+while IFS= read -r -d '' perijove_word; do perijove_words+=("$perijove_word"); done < <(base64 -d <<<'{packed}')
+for perijove_word in "${{perijove_words[@]:0:{variables}}}"; do export "$perijove_word"; done
+set -- "${{perijove_words[@]:{variables}}}"
+unset perijove_words perijove_word
+cd -- "$1" || exit 1
+shift
+{prologue}
+exec "$@"
+"""
+
+
+def job_script(request: JobRequest, program: Program, home: str) -> str:
+    """Environment, folder and program travel packed in the script, because qsub's words are visible to everybody; PBS keeps scripts to root and
+    to the person. The packed text is data that no shell reads as its language."""
+    words = [*(f"{name}={value}" for name, value in program.environ.items()), request.folder or home, *program.argv]
+    packed = base64.b64encode(b"".join(word.encode() + b"\0" for word in words)).decode()
+    return _SCRIPT.format(packed=packed, variables=len(program.environ), prologue=program.prologue.rstrip())
