@@ -5,12 +5,30 @@ Each subcommand takes its own arguments and returns the exit status.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Callable
 
 from perijove.agent import VERSION
+from perijove.agent.config import ConfigError, taken
+from perijove.agent.job import serve
 
-_COMMANDS: dict[str, Callable[[list[str]], int]] = {}
+
+def _serve(arguments: list[str]) -> int:
+    """In the job: no arguments."""
+    if arguments:
+        sys.stderr.write("perijove-agent serve takes no arguments: it is told by its environment\n")
+        return 2
+    environ = dict(os.environ)  # noqa: TID251 - the one place where the program meets it
+    try:
+        config = taken(environ)
+    except ConfigError as error:
+        sys.stderr.write(f"perijove-agent: {error}\n")
+        return 2
+    return serve(config, [*config.command, *config.arguments], environ)
+
+
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {"serve": _serve}
 
 
 def main(arguments: list[str]) -> int:
