@@ -27,6 +27,7 @@ from perijove.adapters.services import LocalServiceProcesses
 from perijove.adapters.store_sql import copy_database, open_store
 from perijove.adapters.system_clock import SystemClock
 from perijove.config.exposure import public_address, warnings
+from perijove.config.gateways import gateways_of
 from perijove.config.listen import parse_listen
 from perijove.config.load import Loaded, load
 from perijove.config.problems import Problems
@@ -183,7 +184,7 @@ async def open_hub(
             )
         )
 
-        metrics.pressure.look = store.pressure
+        metrics.pressure.look = store.condition
 
         def context(name: str) -> PluginContext:
             return _plugin_context(loaded, name, runtime, store, clock, keys)
@@ -213,7 +214,7 @@ async def open_hub(
             secrets=keys,
             spawner=spawner,
             authenticator=authenticator,
-            prober=HttpProber(),
+            prober=HttpProber(gateways_of(settings), proxy_token(loaded, keys)),
             watch=Watch(store, clock),
             timings=metrics,
             observers=(metrics, Journal(), *stack.enter_context(logs)),

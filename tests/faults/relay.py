@@ -28,6 +28,8 @@ class Relay:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
+        self.came = 0
+        """How many connections were tried."""
 
     async def listen(self) -> None:
         self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port, backlog=512)
@@ -40,6 +42,13 @@ class Relay:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def lead_to(self, far: Open) -> None:
+        """From now on, for those who come. What those who were there say gets lost in silence."""
+        self._far = far
+        self._open = asyncio.Event()
+        if self._way is Way.OPEN:
+            self._open.set()
 
     def turn(self, way: Way) -> None:
         self._way = way
@@ -57,18 +66,20 @@ class Relay:
     async def _pass_on(self, near_reader: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        self.came += 1
         self._tasks.add(task)
         self._writers.add(near_writer)
         far_writer: asyncio.StreamWriter | None = None
         try:
             if self._way is Way.CLOSED:
                 return
-            await self._open.wait()
+            is_open = self._open
+            await is_open.wait()
             far_reader, far_writer = await self._far()
             self._writers.add(far_writer)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._copy(near_reader, far_writer))
-                group.create_task(self._copy(far_reader, near_writer))
+                group.create_task(_copy(near_reader, far_writer, is_open))
+                group.create_task(_copy(far_reader, near_writer, is_open))
         except* OSError:
             pass  # one side is gone; so is the other, in a moment
         finally:
@@ -78,10 +89,11 @@ class Relay:
                     writer.close()
             self._tasks.discard(task)
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(1 << 16):
-            await self._open.wait()
-            writer.write(data)
-            await writer.drain()
-        with suppress(OSError):
-            writer.write_eof()
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
+    while data := await reader.read(1 << 16):
+        await is_open.wait()
+        writer.write(data)
+        await writer.drain()
+    with suppress(OSError):
+        writer.write_eof()

@@ -25,9 +25,12 @@ class PostgresServer:
             shutil.chown(self.folder, ACCOUNT, ACCOUNT)
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
-        data = self.folder / "data"
+        self.fill(self.folder / "data")
+
+    def fill(self, data: Path) -> None:
+        """With a server's first files."""
         subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "hub", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            [self._programs / "initdb", "-D", data, "-U", "hub", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
             check=True,
             stdout=subprocess.DEVNULL,
             cwd="/",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
+from perijove.adapters.store_sql.circuit import Circuit
 from perijove.adapters.store_sql.jitter import apart, retry_after_s
 from perijove.adapters.store_sql.link import Link, TransactionLostError
 from perijove.adapters.store_sql.tx import SqlTx
@@ -23,6 +24,8 @@ PATIENCE_S = 8.0
 ALONE_S = 10.0
 """After functions of several transactions wanted the same rows in different orders: how long each gets a transaction of its own, which
 holds few rows and so waits in no circle."""
+_LOOK_S = 0.1
+"""How often a thread that waits for the database looks whether the process ends."""
 _PAUSES_S = (0.0, 0.02, 0.1, 0.3, 0.7, 1.0)
 
 
@@ -49,8 +52,9 @@ class Job:
 class Runner:
     """Runs batches of jobs over one link, in one thread."""
 
-    def __init__(self, link: Link, closing: threading.Event) -> None:
+    def __init__(self, link: Link, closing: threading.Event, circuit: Circuit | None = None) -> None:
         self.link = link
+        self._circuit = circuit
         self._tx = SqlTx(link)
         self._closing = closing
         self.notices: list[Notice] = []
@@ -61,33 +65,48 @@ class Runner:
         self.notices = []
         waiting = list(jobs)
         while waiting:
-            done = self._patiently(waiting)
-            waiting = waiting[done:]
+            self.link.busy_since = monotonic()
+            waiting = self._patiently(waiting)
+        self.link.busy_since = None
         return self.notices
 
-    def _patiently(self, jobs: list[Job]) -> int:
-        """Run the first few, or all, until they are committed or it is time to give up; returns how many."""
+    def _patiently(self, jobs: list[Job]) -> list[Job]:
+        """Run the first few, or all, until they are committed or it is time to give up; returns the others."""
         began, tries = monotonic(), 0
+        turn = jobs
         while True:
             try:
                 self.link.open()
-                return self._transaction(jobs[:1] if monotonic() < self._alone_until else jobs, safely=False)
+                done = self._transaction(turn[:1] if monotonic() < self._alone_until else turn, safely=False)
+                return jobs[done:]
             except TransactionLostError as lost:
                 self.link.rollback()
                 if lost.contended:
                     self._alone_until = monotonic() + ALONE_S
                 tired = monotonic() - began > PATIENCE_S or self._closing.is_set()
                 if lost.final or tired:
-                    failed = jobs[:1] if lost.contended else jobs  # the others have not been tried alone
+                    failed = turn[:1] if lost.contended else turn  # the others have not been tried alone
                     _fail(failed, DatabaseUnavailableError(lost.message, lost.hint, retry_after_s=retry_after_s()))
-                    return len(failed)
-                jobs = jobs[:1] if tries == 1 else jobs  # whatever it is, perhaps it is about one of them
-                self._closing.wait(apart(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)]))
+                    return jobs[len(failed) :]
+                turn = turn[:1] if tries == 1 else turn  # whatever it is, perhaps it is about one of them
+                if not self._await_database(began + PATIENCE_S):
+                    self._closing.wait(apart(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)]))
                 tries += 1
             except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
                 self.link.rollback()
-                _fail(jobs, error)
-                return len(jobs)
+                _fail(turn, error)
+                return jobs[len(turn) :]
+
+    def _await_database(self, until: float) -> bool:
+        """Whether it was away, and so waited for."""
+        circuit = self._circuit
+        if circuit is None or circuit.away is None:
+            return False
+        self.link.busy_since = None
+        while not self._closing.is_set() and monotonic() < until and not circuit.wait(_LOOK_S):
+            pass
+        self.link.busy_since = monotonic()
+        return True
 
     def _transaction(self, jobs: list[Job], *, safely: bool) -> int:
         link = self.link

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 from perijove.adapters.store_sql.batch import Job, Runner
+from perijove.adapters.store_sql.circuit import Circuit
 from perijove.adapters.store_sql.jitter import retry_after_s
 from perijove.adapters.store_sql.link import Link, TransactionLostError
 from perijove.adapters.store_sql.tx import SqlTx
@@ -34,8 +35,13 @@ MOST_WAITING: Final = 2000
 LONGEST_WAIT_S: Final = 15.0
 """How long a request waits for the answer to one function: longer than a transaction is tried again (batch.py)."""
 _SWEEP_S: Final = 0.5
+_AWAY: Final = "The hub's database does not answer."
 _SLOW: Final = "The hub's database answers too slowly."
 _GO_ON: Final = "Your servers go on running. Try again in a moment; if it stays so, an administrator looks at the database."
+
+
+def _away() -> DatabaseUnavailableError:
+    return DatabaseUnavailableError(_AWAY, _GO_ON, retry_after_s=retry_after_s())  # apart, so that they do not all come back at once
 
 
 def _nobody(_: Sequence[Notice]) -> None:
@@ -53,9 +59,19 @@ class Lane:
     """`limit`: functions in one transaction. `told` is called on the event loop with the notices of each commit."""
 
     def __init__(
-        self, name: str, links: Sequence[Link], *, limit: int, loop: AbstractEventLoop, told: Callable[[Sequence[Notice]], None] = _nobody
+        self,
+        name: str,
+        links: Sequence[Link],
+        *,
+        limit: int,
+        loop: AbstractEventLoop,
+        told: Callable[[Sequence[Notice]], None] = _nobody,
+        circuit: Circuit | None = None,
     ) -> None:
         self._loop = loop
+        self._circuit = circuit
+        if circuit is not None:
+            circuit.listen(self._refuse_all)
         self._told = told
         self._limit = limit
         self._queue: queue.SimpleQueue[Job | _Wake | None] = queue.SimpleQueue()
@@ -64,8 +80,8 @@ class Lane:
         self._asked: deque[tuple[float, Job]] = deque()
         """What requests wait for, oldest first, with the time at which they give up."""
         self._sweeping: TimerHandle | None = None
-        self.refused_full = self.refused_late = 0
-        """Requests' functions refused because too many waited, and because they had waited too long."""
+        self.refused_full = self.refused_late = self.refused_away = 0
+        """Requests' functions refused because too many waited, because they had waited too long, and because the database is away."""
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, args=(link,), name=f"store-{name}-{number}", daemon=True) for number, link in enumerate(links)
@@ -79,6 +95,9 @@ class Lane:
         if self._closing.is_set():
             raise DatabaseUnavailableError("The hub is going down.", "Try again in a moment.")
         asked = is_asked()
+        if asked and self._circuit is not None and self._circuit.away is not None:
+            self.refused_away += 1
+            raise _away()
         if asked and self.waiting >= MOST_WAITING:
             self.refused_full += 1
             raise DatabaseOverloadedError(_SLOW, _GO_ON, retry_after_s=retry_after_s())  # apart, so that they do not all come back at once
@@ -103,14 +122,23 @@ class Lane:
         """Give up for those who have waited too long."""
         now = monotonic()
         while self._asked and (self._asked[0][1].future.done() or self._asked[0][0] <= now):
-            job = self._asked.popleft()[1]
-            if job.future.done():
-                continue
-            if job.errand is not None:
-                job.errand.abandoned = True  # it must not be done after the person was told that it was not
-            self.refused_late += 1
-            job.future.set_exception(DatabaseOverloadedError(_SLOW, _GO_ON, retry_after_s=retry_after_s()))
+            self.refused_late += self._refuse(DatabaseOverloadedError(_SLOW, _GO_ON, retry_after_s=retry_after_s()))
         self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep) if self._asked else None
+
+    def _refuse_all(self) -> None:
+        """The database has gone: nobody should wait for it, not even those in the middle of a transaction."""
+        while self._asked:
+            self.refused_away += self._refuse(_away())
+
+    def _refuse(self, error: DatabaseUnavailableError) -> bool:
+        """The oldest one; whether it had no answer yet."""
+        job = self._asked.popleft()[1]
+        if job.future.done():
+            return False
+        if job.errand is not None:
+            job.errand.abandoned = True  # it must not be done after the person was told that it was not
+        job.future.set_exception(error)
+        return True
 
     async def close(self) -> None:
         """Finish what waits, and end the threads."""
@@ -123,7 +151,7 @@ class Lane:
             self._sweeping.cancel()
 
     def _work(self, link: Link) -> None:
-        runner = Runner(link, self._closing)
+        runner = Runner(link, self._closing, self._circuit)
         while True:
             jobs, ended = self._take(link)
             if jobs:

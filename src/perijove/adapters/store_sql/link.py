@@ -60,6 +60,8 @@ class Link(ABC):
         self.hurried = False
         """Others wait for this transaction's end: commit it now, before running more functions in it."""
         self.drafts: list[Draft] = []
+        self.busy_since: float | None = None
+        """When its thread began what it is doing, on the monotonic clock; None: it does nothing."""
 
     def now(self) -> datetime:
         return self.clock.now()

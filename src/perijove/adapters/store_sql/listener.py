@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import psycopg
 
+from perijove.adapters.store_sql.circuit import Circuit
 from perijove.adapters.store_sql.jitter import apart
 from perijove.adapters.store_sql.link import TransactionLostError
 from perijove.adapters.store_sql.notices import SqlNotices
@@ -26,6 +27,7 @@ APART_S: Final = 0.01
 _AGREE_S: Final = 10.0
 """How often the time is compared."""
 _PAUSES_S: Final = (0.1, 0.3, 1.0, 2.0)
+_LOOK_S: Final = 0.1
 _PAGE: Final = 1000
 _TOPICS: Final = tuple(Topic)
 
@@ -43,6 +45,7 @@ class Listener:
         told: Callable[[Sequence[Notice]], None],
         lost: Callable[[int], None],
         agree: Callable[[datetime], None],
+        circuit: Circuit,
     ) -> None:
         self._link = link
         self._position = after
@@ -50,6 +53,7 @@ class Listener:
         self._told = told
         self._lost = lost
         self._agree = agree
+        self._circuit = circuit
         self._agreed = self.heard = monotonic()
         self._woken = False
         self._checked = -_POLL_S
@@ -72,6 +76,7 @@ class Listener:
         failures = 0
         while not self._closing.is_set():
             try:
+                self._link.busy_since = monotonic()
                 self._listen()
                 self._closing.wait(max(0.0, self._again_at - monotonic()))
                 self._again_at = monotonic() + APART_S
@@ -81,16 +86,27 @@ class Listener:
                 if monotonic() - self._agreed > _AGREE_S:
                     self._agree(database_time(self._listen()))
                     self._agreed = monotonic()
+                self._link.busy_since = None
                 if not self._woken:
-                    readiness.select([self._listen().fileno(), self._wake_reader], [], [], _POLL_S)
+                    self._sleep()
                 failures = 0
             except (TransactionLostError, psycopg.Error, OSError):
                 # Whoever asks the store hears of it; here it is enough to come back.
                 self._link.rollback()
                 self._link.close()
+                self._link.busy_since = None
+                while self._circuit.away is not None and not self._closing.is_set():
+                    self._circuit.wait(_LOOK_S)
                 self._closing.wait(apart(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)]))
                 failures += 1
         self._link.close()
+
+    def _sleep(self) -> None:
+        """Until there is something to be read, or it is time to read all the same."""
+        poll = readiness.poll()  # select() takes no number above 1024, and a busy hub has as many sockets
+        for number in (self._listen().fileno(), self._wake_reader):
+            poll.register(number, readiness.POLLIN)
+        poll.poll(_POLL_S * 1000)
 
     def _listen(self) -> psycopg.Connection[Any]:
         """The open connection, listening."""

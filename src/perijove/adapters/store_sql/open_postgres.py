@@ -15,10 +15,12 @@ from sqlalchemy.pool import NullPool
 
 from perijove.adapters.store_sql import migrate
 from perijove.adapters.store_sql.beginnings import beginnings
+from perijove.adapters.store_sql.circuit import Circuit
 from perijove.adapters.store_sql.followers import Followers
 from perijove.adapters.store_sql.lanes import Lane
 from perijove.adapters.store_sql.listener import Listener
 from perijove.adapters.store_sql.postgres_link import PostgresLink, connect
+from perijove.adapters.store_sql.postgres_probe import PostgresProbe
 from perijove.adapters.store_sql.shared_time import database_time
 from perijove.adapters.store_sql.store import SqlStore
 from perijove.domain.change import Notice, Topic
@@ -55,12 +57,16 @@ async def open_postgres(
     agree(await _brought_up_to_date(direct, patience_s))
     loop = get_running_loop()
     number = max(1, pool_size // 2)
-    writers = [PostgresLink(conninfo, clock, writable=True, pooled=pooled) for _ in range(number)]
-    readers = [PostgresLink(conninfo, clock, writable=False, pooled=pooled) for _ in range(max(1, pool_size - number))]
-    listening = PostgresLink(direct, clock, writable=False)
-    epoch, last = await to_thread(beginnings, listening)
     async with AsyncExitStack() as stack:
-        reads = Lane("read", readers, limit=_AT_ONCE, loop=loop)
+        circuit = Circuit(PostgresProbe(conninfo), loop)
+        stack.push_async_callback(to_thread, circuit.close)
+        writers = [PostgresLink(conninfo, clock, writable=True, pooled=pooled, circuit=circuit) for _ in range(number)]
+        readers = [PostgresLink(conninfo, clock, writable=False, pooled=pooled, circuit=circuit) for _ in range(max(1, pool_size - number))]
+        listening = PostgresLink(direct, clock, writable=False, circuit=circuit)
+        for link in (*writers, *readers, listening):
+            circuit.watch(link)
+        epoch, last = await to_thread(beginnings, listening)
+        reads = Lane("read", readers, limit=_AT_ONCE, loop=loop, circuit=circuit)
         stack.push_async_callback(reads.close)
 
         async def missed(after: int, topics: Sequence[Topic], limit: int) -> list[Notice] | None:
@@ -68,11 +74,11 @@ async def open_postgres(
 
         followers = Followers(missed, last, lambda: reads.run(lambda tx: tx.notices.last()))
         stack.callback(followers.end)
-        writes = Lane("write", writers, limit=_AT_ONCE, loop=loop)
+        writes = Lane("write", writers, limit=_AT_ONCE, loop=loop, circuit=circuit)
         stack.push_async_callback(writes.close)
-        listener = Listener(listening, last, loop=loop, told=followers.tell, lost=followers.reset, agree=agree)
+        listener = Listener(listening, last, loop=loop, told=followers.tell, lost=followers.reset, agree=agree, circuit=circuit)
         stack.push_async_callback(listener.close)
-        yield SqlStore(reads, writes, followers, epoch=epoch, heard=lambda: listener.heard)
+        yield SqlStore(reads, writes, followers, epoch=epoch, heard=lambda: listener.heard, circuit=circuit)
 
 
 async def _brought_up_to_date(conninfo: str, patience_s: float) -> datetime:

@@ -1,13 +1,19 @@
 """PostgreSQL: each transaction READ COMMITTED with row locks where a change reads before it writes; reads REPEATABLE READ."""
 
+import os
+import socket
+import threading
+from contextlib import suppress
 from typing import Any, Final
 from zlib import crc32
 
 import msgspec
 import psycopg
 from psycopg import errors, pq
+from psycopg.conninfo import make_conninfo
 from psycopg.types.numeric import Int8Dumper
 
+from perijove.adapters.store_sql.circuit import Circuit
 from perijove.adapters.store_sql.link import Link, Row, TransactionLostError
 from perijove.adapters.store_sql.rows import to_us
 from perijove.adapters.store_sql.statement import POSTGRES, Statement
@@ -19,6 +25,8 @@ _SERIALISED: Final = 1886546539
 """First half of the keys of our advisory locks by name; `announce()` has the number before."""
 _LIMITS: Final = ("lock_timeout = '5s'", "idle_in_transaction_session_timeout = '30s'", "statement_timeout = '60s'")
 _PREPARED: Final = 512
+_KNOWS_STANDBYS: Final = pq.version() >= 140000
+"""Whether the driver's library can pass by a standby, which would answer with what was true a while ago."""
 _CONTENDED: Final = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
 _TRY_AGAIN: Final = (
     *_CONTENDED,
@@ -33,31 +41,47 @@ _CAUGHT: Final = (psycopg.Error, UnicodeEncodeError)
 def connect(conninfo: str, *, pooled: bool = False) -> psycopg.Connection[Row]:
     """As all of ours do: autocommit (we say BEGIN), every integer a bigint, dead peers noticed. `pooled`: through a pooler that gives
     each transaction another session, so nothing may be kept in one."""
-    connection = psycopg.connect(
+    connection = dial(conninfo)
+    _settle(connection, pooled=pooled)
+    return connection
+
+
+def dial(conninfo: str, timeout_s: int = 5) -> psycopg.Connection[Row]:
+    """A connection that nothing was said over yet, to a server that is no standby. Raises psycopg.Error."""
+    if _KNOWS_STANDBYS and "target_session_attrs" not in conninfo:
+        conninfo = make_conninfo(conninfo, target_session_attrs="primary")
+    return psycopg.connect(
         conninfo,
         autocommit=True,
-        connect_timeout=5,
+        connect_timeout=timeout_s,
         application_name="perijove",
         keepalives_idle=10,
         keepalives_interval=5,
         keepalives_count=3,
         tcp_user_timeout=20_000,
     )
+
+
+def _settle(connection: psycopg.Connection[Row], *, pooled: bool) -> None:
     connection.adapters.register_dumper(int, Int8Dumper)  # one prepared statement, whatever the number's size
     if pooled:
         connection.prepare_threshold = None
     else:
         connection.prepared_max = _PREPARED
         connection.execute("; ".join(f"SET {limit}" for limit in _LIMITS))
-    return connection
 
 
 class PostgresLink(Link):
     speech = POSTGRES
 
-    def __init__(self, conninfo: str, clock: Clock, *, writable: bool, pooled: bool = False) -> None:
+    def __init__(self, conninfo: str, clock: Clock, *, writable: bool, pooled: bool = False, circuit: Circuit | None = None) -> None:
         super().__init__(clock, writable=writable)
         self._conninfo = conninfo
+        self._circuit = circuit
+        self._outages = 0
+        self._guard = threading.Lock()
+        self._inode = 0
+        """Of the connection's socket: tells it from one that got the same number later."""
         self._pooled = pooled
         self._connection: psycopg.Connection[Row] | None = None
         self._cursor: psycopg.Cursor[Row]
@@ -67,18 +91,45 @@ class PostgresLink(Link):
         self._committing = False
 
     def open(self) -> None:
+        outages = 0
+        if self._circuit is not None:
+            if self._circuit.away is not None:
+                raise TransactionLostError(f"The database does not answer: {self._circuit.away}.", _ADMINISTRATOR)
+            outages = self._circuit.outages
         if self._connection is not None:
-            return
+            if self._outages == outages:
+                return
+            self.close()
+        self._outages = outages
         try:
-            self._connection = connect(self._conninfo, pooled=self._pooled)
-            self._cursor = self._connection.cursor()
+            connection = dial(self._conninfo)
+            with self._guard:
+                self._connection, self._inode = connection, os.fstat(connection.fileno()).st_ino
+            _settle(connection, pooled=self._pooled)  # from here on it can be cut
+            self._cursor = connection.cursor()
         except psycopg.Error as error:
-            raise TransactionLostError(f"The database does not answer: {_reason(error)}.", _ADMINISTRATOR) from error
+            self.close()
+            self._doubt()
+            raise TransactionLostError(f"The database does not answer: {reason(error)}.", _ADMINISTRATOR) from error
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._guard:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def cut(self) -> None:
+        """From another thread: whatever is waited for here ends with an error."""
+        with self._guard, suppress(OSError, psycopg.Error):
+            if self._connection is None:
+                return
+            with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+                if os.fstat(line.fileno()).st_ino == self._inode:
+                    line.shutdown(socket.SHUT_RDWR)
+
+    def _doubt(self) -> None:
+        if self._circuit is not None:
+            self._circuit.doubt()
 
     def rows(self, statement: Statement, /, **given: Any) -> list[Row]:
         sql, bind = statement.on(POSTGRES)
@@ -177,15 +228,16 @@ class PostgresLink(Link):
         self.broken = True
         connection = self._connection
         if connection is None or connection.closed:
+            self._doubt()
             final = self._committing
             doubt = " Whether the last change was made is not known." if final else ""
-            self.lost = TransactionLostError(f"The database stopped answering: {_reason(error)}.{doubt}", _ADMINISTRATOR, final=final)
+            self.lost = TransactionLostError(f"The database stopped answering: {reason(error)}.{doubt}", _ADMINISTRATOR, final=final)
             return self.lost
         if isinstance(error, (*_TRY_AGAIN, *_TROUBLE)):
             if isinstance(error, errors.ReadOnlySqlTransaction):
                 self.close()
             contended = isinstance(error, _CONTENDED)
-            self.lost = TransactionLostError(f"The database could not do it: {_reason(error)}.", _ADMINISTRATOR, contended=contended)
+            self.lost = TransactionLostError(f"The database could not do it: {reason(error)}.", _ADMINISTRATOR, contended=contended)
             return self.lost
         if isinstance(error, psycopg.IntegrityError):
             return ConflictError(
@@ -198,6 +250,6 @@ class PostgresLink(Link):
         return error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """libpq's text in one line; it never has the password in it."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
