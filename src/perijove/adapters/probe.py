@@ -2,9 +2,12 @@
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 from perijove.ports.prober import Answer
+from perijove.wire.agents import connect_head, connected
+from perijove.wire.target import TUNNEL, parse_target
 
 _MAX_HEAD = 64 * 1024
 
@@ -12,19 +15,44 @@ _MAX_HEAD = 64 * 1024
 class HttpProber:
     """Implements ports.prober.Prober."""
 
+    def __init__(self, gateways: Sequence[str] = (), token: str = "") -> None:
+        """`gateways`: addresses by which tunnel:// addresses are reached; `token`: that of proxies. Raises BadTargetError."""
+        self._gateways = [parse_target(address) for address in gateways]
+        self._token = token
+
     async def probe(self, address: str, path: str, timeout_s: float) -> Answer | None:
         """Any failure to connect, to answer in time or to speak HTTP is None: the caller asks again."""
         try:
             async with asyncio.timeout(timeout_s):
-                return await _ask(address, path)
+                if address.startswith(TUNNEL):
+                    return await self._ask_by_tunnel(address.removeprefix(TUNNEL), path)
+                return await _ask(await _connect(address), address, path)
         except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return None
 
+    async def _ask_by_tunnel(self, start_id: str, path: str) -> Answer | None:
+        """Of all gateways, the one that leads there."""
+        for gateway in self._gateways:
+            try:
+                to = asyncio.open_unix_connection(gateway.path) if gateway.path else asyncio.open_connection(gateway.host, gateway.port)
+                reader, writer = await to
+            except OSError:
+                continue
+            writer.write(connect_head(start_id, self._token))
+            try:
+                if connected(await reader.readuntil(b"\r\n\r\n")):
+                    return await _ask((reader, writer), TUNNEL, path)
+            except (OSError, asyncio.IncompleteReadError):
+                continue
+            finally:
+                writer.close()
+        return None
 
-async def _ask(address: str, path: str) -> Answer:
-    reader, writer = await _connect(address)
+
+async def _ask(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], address: str, path: str) -> Answer:
+    reader, writer = connection
     try:
-        host = urlsplit(address).netloc if not address.startswith("http+unix:") else "localhost"
+        host = urlsplit(address).netloc if not address.startswith(("http+unix:", TUNNEL)) else "localhost"
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n\r\n".encode())
         return _parse(await reader.readuntil(b"\r\n\r\n"))
     finally:

@@ -14,11 +14,12 @@ from perijove.proxy.listening import bind_tcp, listen_unix
 from perijove.proxy.settings import ProxySettings
 
 _HUB = "hub"
+_GATEWAY = "gateway"
 
 
 @dataclass(frozen=True)
 class Door:
-    """What is wanted: a role ("hub", or one of the proxy's), where, and how many sockets there."""
+    """What is wanted: a role ("hub", "gateway", or one of the proxy's), where, and how many sockets there."""
 
     role: str
     host: str = ""
@@ -50,6 +51,9 @@ def wanted(loaded: Loaded, parts: Sequence[str], proxy: ProxySettings) -> list[D
     if "hub" in parts:
         hub = parse_listen(loaded.settings.hub.listen)
         doors.append(Door(_HUB, hub.host, hub.port))
+    if _GATEWAY in parts:
+        gateway = parse_listen(loaded.settings.gateway.listen)
+        doors.append(Door(_GATEWAY, gateway.host, gateway.port, gateway.path))
     if "proxy" in parts:
         many = proxy.workers
         doors.append(Door("public", path=proxy.unix_path) if proxy.unix_path else Door("public", proxy.host, proxy.port, number=many))
@@ -97,10 +101,9 @@ class Doors:
             self._shut(key)
 
     def of(self, part: str) -> dict[str, list[int]]:
-        """role -> descriptors, for the hub or for the proxy."""
-        return {
-            door.role: [sock.fileno() for sock in self._sockets.get(door.key, ())] for door in self._wanted if (door.role == _HUB) == (part == "hub")
-        }
+        """role -> descriptors, for the hub, the gateway or the proxy."""
+        own = {door.role for door in self._wanted if (door.role if door.role in {_HUB, _GATEWAY} else "proxy") == part}
+        return {door.role: [sock.fileno() for sock in self._sockets.get(door.key, ())] for door in self._wanted if door.role in own}
 
     def numbers(self) -> dict[str, list[int]]:
         """As `inherited`."""

@@ -144,6 +144,19 @@ def proxy(config: Path | None) -> None:
         sys.exit(run_proxy(load_settings(config), post))
 
 
+@main.command()
+@config_option
+def gateway(config: Path | None) -> None:
+    """Run a gateway alone: where jobs of a batch system dial in ([gateway]). Proxies and hubs are told of it by [proxy] gateways."""
+    from perijove.cli.run_gateway import run_gateway
+    from perijove.cli.supervised import taken_up, telling
+    from perijove.runtime import load_settings
+
+    post = taken_up()
+    with telling(post):
+        sys.exit(run_gateway(load_settings(config), post))
+
+
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF CONFIGURABLE-HTTP-PROXY]")
 def chp(arguments: tuple[str, ...]) -> None:

@@ -66,7 +66,10 @@ def _relieve(part: Part, old: Child, asker: Asker, pause: Pause) -> None:
         part.keep_older(old)
         asker.say(f"The old proxy (process {old.pid}) takes no more; it ends with its last WebSocket.")
         return
-    old.tell(END)
+    if part.name == "gateway":
+        old.send(signal.SIGTERM)  # agents come to the new one at once
+    else:
+        old.tell(END)
     deadline = time.monotonic() + END_S
     while old.poll() is None and time.monotonic() < deadline:
         if not pause():

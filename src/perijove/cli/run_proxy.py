@@ -2,6 +2,7 @@
 
 from perijove.cli.proxy_tls import check_tls_files, with_tls
 from perijove.cli.supervised import Post
+from perijove.config.gateways import gateways_of
 from perijove.config.listen import parse_listen
 from perijove.config.load import Loaded
 from perijove.config.settings import ProxyLimitsSection
@@ -31,6 +32,7 @@ def proxy_settings(loaded: Loaded) -> ProxySettings:
         port=public.port,
         unix_path=public.path,
         hubs=proxy.hubs or (hub.connect_url or parse_listen(hub.listen).url,),
+        gateways=gateways_of(loaded.settings),
         base_url=hub.base_url,
         token=proxy_token(loaded, keys_of(loaded)),
         state_file=str(loaded.folder / proxy.state_file) if proxy.state_file else str(loaded.state_dir / "routes.json"),

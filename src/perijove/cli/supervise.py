@@ -1,4 +1,4 @@
-"""`perijove up`: hub and proxy as child processes, restarted when they die, ended together, and replaced without a gap.
+"""`perijove up`: hub and proxy, and the gateway if there is one, as child processes, restarted when they die, ended together, and replaced without a gap.
 
 The proxy never dies with the hub: they are separate processes, and people's servers are children of neither. To take up a new version or a
 changed configuration, the supervisor becomes the new code (execve(2): the same process, with its children and sockets), which replaces the
@@ -48,10 +48,11 @@ class Supervisor:
         self._end_s = END_S + (loaded.settings.hub.drain if "hub" in parts else 0.0)
         self._ending = threading.Event()
         self._signalled = False
+        children = _children(loaded, parts)
         self._doors = Doors(_wanted(loaded, parts), handover.sockets if handover is not None else {})
         options = ["--config", str(config)] if config is not None else []
         # The proxy first: it says that the hub is about to come, for as long as that takes.
-        self._parts = {name: Part(name, [name, *options], self._doors) for name in ("proxy", "hub") if name in parts}
+        self._parts = {name: Part(name, [name, *options], self._doors) for name in ("proxy", "gateway", "hub") if name in children}
         self._path = control_path(loaded, parts)
         self._control = socket.socket(fileno=handover.control) if handover is not None else open_control(self._path)
 
@@ -150,9 +151,11 @@ class Supervisor:
         for handed in handover.parts:
             if handed.name in self._parts:
                 self._parts[handed.name].adopt(handed)
+            elif handed.child is not None:  # the gateway is not enabled any more
+                os.kill(handed.child.pid, signal.SIGTERM)
         asker = Asker(socket.socket(fileno=handover.asker) if handover.asker >= 0 else None)
         done = True
-        for name in ("hub", "proxy"):
+        for name in ("hub", "gateway", "proxy"):
             if name in self._parts and done and not self._ending.is_set():
                 done = replace(self._parts[name], handover.within_s, asker, partial(self._pause, name))
         if done:
@@ -181,8 +184,13 @@ class Supervisor:
         self._path.unlink(missing_ok=True)
 
 
+def _children(loaded: Loaded, parts: Sequence[str]) -> tuple[str, ...]:
+    """The gateway has its place beside the proxy."""
+    return (*parts, "gateway") if "proxy" in parts and loaded.settings.gateway.enabled else tuple(parts)
+
+
 def _wanted(loaded: Loaded, parts: Sequence[str]) -> list[Door]:
-    return wanted(loaded, parts, proxy_settings(loaded))
+    return wanted(loaded, _children(loaded, parts), proxy_settings(loaded))
 
 
 def _rehearsed(words: Sequence[str], environ: dict[str, str]) -> str:

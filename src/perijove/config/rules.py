@@ -15,6 +15,7 @@ from perijove.config.servicerules import MIN_SERVICE_TOKEN, check_services
 from perijove.config.settings import GroupLimitsEntry, LimitsSection, ProxySection, Settings
 from perijove.config.tlsrules import check_tls
 from perijove.wire.names import BadNameError, parse_user_name
+from perijove.wire.target import BadTargetError, parse_target
 
 BUILT_IN_ROLES = frozenset({"user", "admin", "server", "token"})
 MIN_MASTER_SECRET = 32
@@ -47,6 +48,15 @@ def _addresses(settings: Settings, problems: Problems) -> None:
         problems.add(
             ("hub", "base_url"), f"{hub.base_url!r} must begin and end with one slash", f"Did you mean {'/' + hub.base_url.strip('/') + '/'!r}?"
         )
+    try:
+        parse_listen(settings.gateway.listen)
+    except ValueError as error:
+        problems.add(("gateway", "listen"), str(error))
+    dialled = urlsplit(settings.gateway.url)
+    if settings.gateway.url and (dialled.scheme not in {"ws", "wss"} or not dialled.netloc or dialled.query):
+        problems.add(
+            ("gateway", "url"), f"{settings.gateway.url!r} must be wss://host[:port]/path/", "The proxies expect {base_url}tunnel/ as the path."
+        )
     for place, url in ((("hub", "public_url"), hub.public_url), (("hub", "connect_url"), hub.connect_url)):
         parts = urlsplit(url)
         if url and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/") or parts.query):
@@ -69,6 +79,13 @@ def _proxy(proxy: ProxySection, problems: Problems) -> None:
                 ip_network(network, strict=False)
         except ValueError:
             problems.add(("proxy", "trusted_proxies", index), f"{network!r} is not a network", 'Write it like 10.0.0.0/8, or "unix:".')
+    for index, url in enumerate(proxy.gateways):
+        try:
+            usable = urlsplit(url).scheme in {"http", "http+unix"} and bool(parse_target(url))
+        except BadTargetError:
+            usable = False
+        if not usable:
+            problems.add(("proxy", "gateways", index), f"{url!r} is not the address of a gateway", "Write http://host:port or http+unix://%2Fpath.")
     if proxy.proxy_protocol and not proxy.trusted_proxies:
         problems.add(("proxy", "proxy_protocol"), "needs trusted_proxies: the load balancers that may say who a client is")
 

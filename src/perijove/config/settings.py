@@ -88,6 +88,9 @@ class ProxySection(Section, frozen=True):
     """Where people come in: host:port, or unix:/path."""
     hubs: tuple[str, ...] = ()
     """Hub addresses for a proxy that runs alone; empty: the hub of this file."""
+    gateways: tuple[str, ...] = ()
+    """Addresses of gateways, http://host:port or http+unix://%2Fpath, for proxies and hubs; empty: the gateway of this file, if it is enabled.
+    All proxies name them in the same order."""
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     token: Secret | None = None
     """Shared secret between proxies and hubs; without it one is derived from the master secret."""
@@ -188,6 +191,24 @@ class ProxyLimitsSection(Section, frozen=True):
     """At the end: how long WebSockets are kept (they do not end by themselves; pages connect again)."""
     retire_websockets: Duration = 12 * 3600.0
     """When a worker gives way to a new one: how long it keeps the WebSockets that it has."""
+
+
+class GatewaySection(Section, frozen=True):
+    """The gateway: where jobs of a batch system dial in, so that their servers can be reached although their machines cannot. See `[proxy]
+    gateways` for gateways elsewhere."""
+
+    enabled: bool = False
+    """Run one with `perijove up`."""
+    listen: str = "127.0.0.1:8082"
+    """Where the gateway listens for proxies and hubs: host:port or unix:/path. Agents come to it by way of the proxies."""
+    url: str = ""
+    """What agents dial, wss://host/path/, if compute nodes reach the site at another address than people do; empty: public_url and base_url."""
+    agents: Annotated[int, Meta(ge=1)] = 20_000
+    """How many may be connected; each needs an open file."""
+    agents_per_address: Count = 10_000
+    """How many may come from one address; clusters often show one for all of their nodes. 0: no limit."""
+    keep: Duration = 90.0
+    """How long open connections to a server wait for an agent that has lost its own."""
 
 
 class StoreSection(Section, frozen=True):
@@ -399,6 +420,7 @@ class Settings(Section, frozen=True):
     hub: HubSection = field(default_factory=HubSection)
     proxy: ProxySection = field(default_factory=ProxySection)
     proxy_limits: ProxyLimitsSection = field(default_factory=ProxyLimitsSection)
+    gateway: GatewaySection = field(default_factory=GatewaySection)
     store: StoreSection = field(default_factory=StoreSection)
     authenticator: dict[str, Any] = field(default_factory=lambda: {"use": "accounts"})
     spawner: dict[str, Any] = field(default_factory=lambda: {"use": "local"})

@@ -24,5 +24,3 @@ class GatewaySettings:
     """To send the whole head of a request, and an agent's greeting."""
     waiting: int = 2_000
     """Connections that have not said yet what they want."""
-    log_level: str = "info"
-    log_format: str = "json"

@@ -14,5 +14,5 @@ class Answer:
 
 class Prober(Protocol):
     async def probe(self, address: str, path: str, timeout_s: float) -> Answer | None:
-        """GET `path` from "http://host:port" or "http+unix://%2Fpath", following no redirect. None: no answer in time."""
+        """GET `path` from "http://host:port", "http+unix://%2Fpath" or "tunnel://START_ID", following no redirect. None: no answer in time."""
         ...

@@ -47,6 +47,13 @@ SERVER_DOWN: Final = Trouble(
     503, "This server is not answering", "It may be starting, have been stopped, or be overloaded. See its state, or start it again, from the home page.",
     5, "hub/home", "Go to the home page",
 )  # fmt: skip
+AWAY: Final = Trouble(
+    503,
+    "The job of this server is not connected",
+    "The machine where it runs has lost its connection to this site, or the job is suspended or has ended. It comes back by itself if it can; see its "
+    "state on the home page.",
+    5, "hub/home", "Go to the home page",
+)  # fmt: skip
 NO_ANSWER: Final = Trouble(
     502, "The server gave no proper answer", "It closed the connection or answered with something that is not HTTP. Try again; if this lasts, restart the server.",
     0, "hub/home", "Go to the home page",

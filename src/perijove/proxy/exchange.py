@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from perijove.proxy.chunks import Chunks
 from perijove.proxy.door import Door
-from perijove.proxy.errorpages import HUB_DOWN, HUB_FAILED, NO_ANSWER, NO_FILES, SERVER_DOWN, TIMED_OUT, TOO_SLOW, Trouble
+from perijove.proxy.errorpages import AWAY, HUB_DOWN, HUB_FAILED, NO_ANSWER, NO_FILES, SERVER_DOWN, TIMED_OUT, TOO_SLOW, Trouble
 from perijove.proxy.framing import UNTIL_CLOSE, frame
 from perijove.proxy.http1 import BARE, PLAIN_ANSWER, Refused, ResponseHead
 from perijove.proxy.request import Request
-from perijove.proxy.upstreams import OUR_LIMITS, UpstreamConnection
+from perijove.proxy.upstreams import OUR_LIMITS, Origin, UpstreamConnection
+from perijove.wire.agents import NoTunnelError
 
 _log = logging.getLogger("perijove.proxy")
 _MAX_HEAD: Final = 256 * 1024
@@ -115,7 +117,10 @@ class Exchange:
         if self.over:
             return
         to = self.request.origins[-1].text
-        if isinstance(error, TimeoutError):
+        if isinstance(error, NoTunnelError):
+            _log.warning("%s", error)
+            self.fail(AWAY)
+        elif isinstance(error, TimeoutError):
             _log.warning("%s did not take the connection in time", to)
             self.fail(TOO_SLOW if self.request.entry is not None else HUB_DOWN)
         elif isinstance(error, OSError) and error.errno in OUR_LIMITS:
@@ -297,6 +302,18 @@ class Exchange:
 
     def upstream_writable(self, writable: bool) -> None:
         self._client.wait(writable)
+
+    def move_on(self, origins: Sequence[Origin]) -> None:
+        """Ask anew what may be asked twice, if nothing was answered yet. Whoever is asked now gives up when the connection is dropped."""
+        up = self.up
+        if up is None or self.over or self.begun or self._held or self._repeated or not self.request.repeatable:
+            return
+        self.up = None
+        up.drop()
+        self._repeated = True
+        door = self._client.door
+        door.stats.upstream_retries += 1
+        self._connecting = door.upstreams.connect(self, origins)
 
     # What the connection to the client tells.
 

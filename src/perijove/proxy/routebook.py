@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Final, TypeVar
@@ -38,13 +38,17 @@ async def by_hundreds(routes: Iterable[T], at_once: int = _AT_ONCE) -> AsyncIter
 class RouteBook:
     """The table, and up to where it follows the hub's numbering."""
 
-    def __init__(self, upstreams: Upstreams, stats: Stats) -> None:
+    def __init__(self, upstreams: Upstreams, stats: Stats, fixed: Sequence[Route] = ()) -> None:
+        """`fixed`: routes that are there whatever the hubs say, and that they do not hear of."""
         self.table: Table[Origin] = Table()
+        self._fixed = {route.spec: route for route in fixed}
         self.epoch = ""
         """Empty: nothing is known yet."""
         self.revision = 0
         self._upstreams = upstreams
         self._stats = stats
+        for route in fixed:
+            self._set(self.table, route)
 
     async def replace(self, epoch: str, revision: int, routes: Iterable[Route]) -> None:
         """Make the table what a snapshot says. Requests are served from the old table meanwhile; if reading `routes` fails, it stays."""
@@ -53,16 +57,21 @@ class RouteBook:
             async for some in by_hundreds(routes):
                 for route in some:
                     self._set(fresh, route)
+            for route in self._fixed.values():
+                self._set(fresh, route)
         except BaseException:
             self._forget(entry for entry in fresh if self.table.get(entry.route.spec) is not entry)
             raise
         gone = [entry async for entry in in_turns(self.table) if fresh.get(entry.route.spec) is not entry] if self.table else []
         self.table.become(fresh)
         self.epoch, self.revision = epoch, revision
-        self._stats.routes = len(self.table)
+        self._count()
         async for entry in in_turns(gone):
             self._forget((entry,))
         gc.freeze()  # the collector need not look through all of them time and again: tens of milliseconds each
+
+    def _count(self) -> None:
+        self._stats.routes = len(self.table) - len(self._fixed)
 
     def _forget(self, entries: Iterable[Entry[Origin]]) -> None:
         for entry in entries:
@@ -75,15 +84,15 @@ class RouteBook:
             elif change.spec is not None:
                 self._delete(change.spec)
         self.revision = revision
-        self._stats.routes = len(self.table)
+        self._count()
 
     def routes(self) -> Iterator[Route]:
         """All of them, for a reader that takes its time: see `Table.__iter__`."""
-        return (entry.route for entry in self.table)
+        return (entry.route for entry in self.table if entry.route.spec not in self._fixed)
 
     async def activity(self) -> tuple[dict[str, str], list[tuple[Entry[Origin], float]]]:
         """When routes were last used, as far as it was not reported; give the second part to `reported` when it has arrived."""
-        news = [(entry, entry.last) async for entry in in_turns(self.table) if entry.last > entry.reported]
+        news = [(entry, entry.last) async for entry in in_turns(self.table) if entry.last > entry.reported and entry.route.spec not in self._fixed]
         return {entry.route.spec: iso(last) for entry, last in news}, news
 
     def reported(self, news: list[tuple[Entry[Origin], float]]) -> None:

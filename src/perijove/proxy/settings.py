@@ -69,6 +69,8 @@ class ProxySettings:
     """Listen on this unix socket instead of host and port."""
     hubs: tuple[str, ...] = ()
     """Addresses of hubs (http://host:port, https://..., http+unix://...): the default target, and whose feed is followed."""
+    gateways: tuple[str, ...] = ()
+    """Addresses (http://host:port, http+unix://...) of gateways: by them servers at tunnel:// addresses are reached, and their agents come in."""
     base_url: str = "/"
     token: str = field(default="", repr=False)
     """The secret shared with the hubs; without one no hub is followed."""

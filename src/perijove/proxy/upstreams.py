@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol, cast
 
 from perijove.proxy.deadlines import Deadlines
+from perijove.proxy.gateways import Gateways
 from perijove.proxy.settings import Limits
 from perijove.proxy.stats import Stats
 from perijove.proxy.tlsclient import connect_tls
@@ -49,6 +50,7 @@ class Waiting(Protocol):
     def response_data(self, data: bytes) -> None: ...
     def upstream_lost(self, error: Exception | None) -> None: ...
     def upstream_writable(self, writable: bool) -> None: ...
+    def move_on(self, origins: "Sequence[Origin]") -> None: ...
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -108,11 +110,14 @@ class UpstreamConnection(asyncio.Protocol):
 class Upstreams:
     """The pool."""
 
-    def __init__(self, limits: Limits, deadlines: Deadlines, stats: Stats, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, limits: Limits, deadlines: Deadlines, stats: Stats, tls: ssl.SSLContext | None = None, gateways: Gateways | None = None
+    ) -> None:
         self._limits = limits
         self._clock = deadlines
         self.stats = stats
         self._tls = tls
+        self._gateways = gateways or Gateways((), "")
         self._origins: dict[str, Origin] = {}
         self._connecting: set[asyncio.Task[None]] = set()
         self._open: set[UpstreamConnection] = set()
@@ -207,7 +212,10 @@ class Upstreams:
         loop = asyncio.get_running_loop()
         target = origin.target
         make: Callable[[], UpstreamConnection] = lambda: UpstreamConnection(self, origin)  # noqa: E731
-        if target.path:
+        if target.start_id:
+            connection = make()
+            await self._gateways.connect(target.start_id, connection)
+        elif target.path:
             _, connection = await loop.create_unix_connection(make, target.path)
         elif target.tls:
             connection = make()
@@ -220,6 +228,12 @@ class Upstreams:
             raise ConnectionResetError("the server closed the connection at once")
         self._open.add(connection)
         return connection
+
+    def move_on(self, origin: Origin, origins: Sequence[Origin]) -> None:
+        """Nothing answers at `origin`, though it takes connections: whoever may ask anew asks `origins`."""
+        for connection in tuple(self._open):
+            if connection.origin is origin and connection.exchange is not None:
+                connection.exchange.move_on(origins)
 
     def lost(self, connection: UpstreamConnection) -> None:
         self._open.discard(connection)

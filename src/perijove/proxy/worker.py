@@ -18,6 +18,7 @@ from perijove.proxy.door import Door
 from perijove.proxy.driver import ClientConnection
 from perijove.proxy.excuses import Excuses
 from perijove.proxy.feed import Feed
+from perijove.proxy.gateways import Gateways, agents_routes
 from perijove.proxy.hubwatch import HubWatch
 from perijove.proxy.listening import BACKLOG
 from perijove.proxy.redirect import Redirect
@@ -58,9 +59,9 @@ class Worker:
         self.certificates = certificates
         if settings.all_certificates and certificates is None:
             self.certificates = Certificates(settings.all_certificates, settings.tls_demands, self.clock.wall)
-        self.upstreams = Upstreams(settings.limits, self.clock, self.stats, tls)
+        self.upstreams = Upstreams(settings.limits, self.clock, self.stats, tls, Gateways(settings.gateways, settings.token))
         self._tls = tls
-        self.book = RouteBook(self.upstreams, self.stats)
+        self.book = RouteBook(self.upstreams, self.stats, agents_routes(settings.base_url, settings.gateways))
         self.door = Door(settings, self.book.table, self.upstreams, self.clock, self.stats)
         if settings.proxy_protocol and not settings.trusted_proxies:
             raise ValueError("proxy_protocol is on, but trusted_proxies names no load balancer that may use it")

@@ -92,7 +92,7 @@ class SpawnerConformance:
             attempt = await Attempt(subject.request()).drive(spawner)
             assert attempt.up, "the last event of a start is an Address"
             assert attempt.handle.state is not None, "without any state it cannot be found again"
-            assert str(attempt.handle.address).startswith(("http://", "https://", "http+unix://"))
+            assert str(attempt.handle.address).startswith(("http://", "https://", "http+unix://", "tunnel://"))
             assert all(event.percent is None or 0 <= event.percent <= 100 for event in attempt.events if isinstance(event, Progress))
             assert await subject.living(attempt.handle.start_id) == 1
             assert [type(status) for status in await spawner.poll([attempt.handle])] == [Running]

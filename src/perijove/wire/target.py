@@ -1,8 +1,10 @@
 """Targets: the addresses that routes lead to."""
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
+
+from perijove.wire.agents import is_start_id
 
 
 class BadTargetError(ValueError):
@@ -20,6 +22,8 @@ class Target(NamedTuple):
     """The unix socket's path, or empty."""
     prefix: bytes
     """Put before the path of each request; usually empty."""
+    start_id: str = ""
+    """Where there is no address: the start whose agent is dialled in (wire/agents.py)."""
 
     @property
     def authority(self) -> bytes:
@@ -28,17 +32,23 @@ class Target(NamedTuple):
         return (host if self.path or self.port == (443 if self.tls else 80) else f"{host}:{self.port}").encode()
 
 
+TUNNEL: Final = "tunnel://"
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _UNIX = re.compile(r"(?:http\+unix|unix\+http)://([^/?#]+)(/[^?#]*)?", re.IGNORECASE)
 
 
 def parse_target(text: str) -> Target:
-    """Parse "http://host:port", "https://host:port" or "http+unix://%2Fpath%2Fof.sock", each with an optional path.
+    """Parse "http://host:port", "https://host:port" or "http+unix://%2Fpath%2Fof.sock", each with an optional path, or "tunnel://START_ID".
 
     Raises BadTargetError.
     """
     if _UNPRINTABLE.search(text):
         raise BadTargetError(f"{text!r} is not a target: it has spaces or control characters.")
+    if text.startswith(TUNNEL):
+        start_id = text.removeprefix(TUNNEL)
+        if not is_start_id(start_id):
+            raise BadTargetError(f"{text!r} is not a target: behind tunnel:// there is the id of a start and nothing else.")
+        return Target(False, "localhost", 80, "", b"", start_id)
     if unix := _UNIX.fullmatch(text):
         path = unquote(unix[1])
         if not path.startswith("/") or "\0" in path:
