@@ -6,6 +6,7 @@ at any await. Any method may be called by another hub replica than the one that 
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from perijove.domain.options import OptionField
@@ -47,10 +48,17 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """News for the person who waits. `percent` 0 to 100, or None."""
+    """News for the person who waits. `percent` 0 to 100, or None.
+
+    A spawner whose servers wait in a queue of its own says where: `place` (1 is first), `estimate` (when it will begin, with a time zone), and
+    `detail`, the scheduler's own words, at most 1,000 characters of them are shown.
+    """
 
     message: str
     percent: float | None = None
+    place: int | None = None
+    estimate: datetime | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

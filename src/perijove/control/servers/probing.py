@@ -9,7 +9,7 @@ from perijove.control.servers.hold import Hold
 from perijove.domain.lifecycle import Event, Transition
 from perijove.domain.server import Server
 from perijove.ports.prober import Answer
-from perijove.ports.spawner import Exited, Pending, Running, Status, Unclear
+from perijove.ports.spawner import Exited, Pending, Progress, Running, Status, Unclear
 from perijove.ports.store.store import Tx
 
 PAUSES_S = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
@@ -117,5 +117,5 @@ async def _ended(hold: Hold, server: Server, status: Exited, code: str) -> Serve
 
 def _say_once(hold: Hold, server: Server, message: str, said: str) -> str:
     if message and message != said:
-        hold.say(server, message)
+        hold.say(server, Progress(message))
     return message

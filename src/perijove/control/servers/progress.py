@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from perijove.control.context import Hub
 from perijove.control.servers.queueing import place_of
@@ -24,13 +25,17 @@ WORDS = {
 @dataclass(frozen=True, slots=True)
 class ProgressEvent:
     """`percent` 0 to 100, None if it does not change. The last event has `ended`: the row as it came to rest (None: deleted).
-    `queue`: while it waits for its turn."""
+    `queue`: while it waits for its turn with us. `place`, `estimate` (ISO 8601, UTC) and `detail` (in its own words): what the spawner's own
+    queue says."""
 
     message: str
     percent: float | None = None
     last: bool = False
     ended: Server | None = None
     queue: QueuePlace | None = None
+    place: int | None = None
+    estimate: str | None = None
+    detail: str = ""
 
 
 def settled(server: Server | None) -> bool:
@@ -74,7 +79,7 @@ async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
                 if present is not None and notice.data.get("start_id") == present.start_id:
                     told = notice.data.get("percent")
                     percent = max(percent, _within(told)) if isinstance(told, int | float) else percent
-                    yield ProgressEvent(str(notice.data.get("message", "")), percent)
+                    yield _said(notice.data, percent)
             if present is None or settled(present):
                 yield ProgressEvent(_ending(present), 100.0, last=True, ended=present)
                 return
@@ -95,6 +100,13 @@ async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
                 percent = max(percent, PERCENT.get(present.phase, percent))
                 yield ProgressEvent(WORDS.get(present.phase, present.phase.value), percent)
             await news.wait()
+
+
+def _said(data: Mapping[str, Any], percent: float) -> ProgressEvent:
+    """What sayings.py wrote down."""
+    return ProgressEvent(
+        str(data.get("message", "")), percent, place=data.get("place"), estimate=data.get("estimate"), detail=str(data.get("detail", ""))
+    )
 
 
 def _within(percent: float) -> float:

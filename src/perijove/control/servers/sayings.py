@@ -1,13 +1,18 @@
 """News for people who wait, written down without keeping anybody: what all starts say in a moment goes in one transaction."""
 
 import asyncio
-from typing import Any
+from datetime import UTC
+from typing import Any, Final
 
 from perijove.control.context import Hub
 from perijove.control.trouble import complain
 from perijove.domain.change import Topic
 from perijove.domain.server import Server
+from perijove.ports.spawner import Progress
 from perijove.ports.store.store import Tx
+
+MOST_DETAIL: Final = 1000
+"""Characters of the scheduler's own words that are passed on."""
 
 
 class Sayings:
@@ -18,9 +23,16 @@ class Sayings:
         self._said: list[tuple[str, dict[str, Any]]] = []
         self._wanted = asyncio.Event()
 
-    def say(self, server: Server, message: str, percent: float | None = None) -> None:
-        """`percent`: 0 to 100 on the spawner's own scale."""
-        self._said.append((str(server.id), {"message": message, "percent": percent, "start_id": server.start_id}))
+    def say(self, server: Server, news: Progress) -> None:
+        """Its percent is on the spawner's own scale."""
+        data: dict[str, Any] = {"message": news.message, "percent": news.percent, "start_id": server.start_id}
+        if news.place is not None:
+            data["place"] = news.place
+        if news.estimate is not None:
+            data["estimate"] = news.estimate.astimezone(UTC).isoformat(timespec="seconds")
+        if news.detail:
+            data["detail"] = news.detail[:MOST_DETAIL]
+        self._said.append((str(server.id), data))
         self._wanted.set()
 
     async def run(self) -> None:

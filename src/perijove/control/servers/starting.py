@@ -52,8 +52,8 @@ async def start(hold: Hold, server: Server) -> Server:
             match event:
                 case Checkpoint(state):
                     server = await _keep(hold, server, Event.CHECKPOINT, state)
-                case Progress(message, percent):
-                    hold.say(server, message, percent)
+                case Progress():
+                    hold.say(server, event)
                 case Address(url, state):
                     return await _keep(hold, server, Event.UP, server.spawner_state if state is None else state, address=url)
                 case _Broken():

@@ -12,6 +12,7 @@ from perijove.domain.errors import SpawnerError, StaleError
 from perijove.domain.lifecycle import Event, Transition
 from perijove.domain.server import Desired, Phase, Server
 from perijove.domain.wish import end_of_stop
+from perijove.ports.spawner import Progress
 from perijove.ports.store.store import Tx
 
 _log = structlog.get_logger("perijove.spawner")
@@ -25,7 +26,7 @@ async def stop(hold: Hold, server: Server) -> Server:
     tries = 0
     while problem := await _try_to_stop(hold, server):
         _log.warning("server cannot be stopped; trying again", server=server.full_name, problem=problem, tries=tries + 1)
-        hold.say(server, f"The server cannot be stopped yet: {problem}. Trying again.")
+        hold.say(server, Progress(f"The server cannot be stopped yet: {problem}. Trying again."))
         await hold.rest(AGAIN_S[min(tries, len(AGAIN_S) - 1)])
         tries += 1
     hub = hold.hub

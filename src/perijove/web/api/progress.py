@@ -70,7 +70,8 @@ def _shape(call: Call, server: Server, event: ProgressEvent) -> dict[str, Any]:
     if event.queue is not None:
         return shape | {"queue": queue_place_model(event.queue)}
     if not event.last:
-        return shape
+        waits = {"place": event.place, "estimate": event.estimate, "detail": event.detail or None}
+        return shape | {name: value for name, value in waits.items() if value is not None}
     if event.ended is not None and event.ended.phase is Phase.READY:
         url = call.surface.hub.addresses.server_url(server.user_name, server.name)
         link = f'<a href="{escape(url)}">{escape(url)}</a>'
