@@ -157,6 +157,24 @@ def gateway(config: Path | None) -> None:
         sys.exit(run_gateway(load_settings(config), post))
 
 
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--python", "interpreter", default="/usr/bin/env python3", show_default=True, help="What its first line says it is run with.")
+def agent(file: Path, interpreter: str) -> None:
+    """Write the program that runs in jobs to FILE. It needs Python 3.8 or newer and nothing else; put it where all compute nodes see it."""
+    from perijove.processes.agent_file import packed
+
+    content = packed(interpreter)
+    fresh = file.with_name(f".{file.name}.new")
+    try:
+        fresh.write_bytes(content)
+        fresh.chmod(0o755)
+        fresh.replace(file)  # jobs that read the old one just now keep it
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror or error}.") from None
+    click.echo(f"Wrote {file}.")
+
+
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF CONFIGURABLE-HTTP-PROXY]")
 def chp(arguments: tuple[str, ...]) -> None:
