@@ -11,6 +11,7 @@ from typing import Callable
 
 from perijove.agent import VERSION
 from perijove.agent.config import ConfigError, taken
+from perijove.agent.environment.command import prepare
 from perijove.agent.job import serve
 
 
@@ -28,7 +29,7 @@ def _serve(arguments: list[str]) -> int:
     return serve(config, [*config.command, *config.arguments], environ)
 
 
-_COMMANDS: dict[str, Callable[[list[str]], int]] = {"serve": _serve}
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {"serve": _serve, "prepare": prepare}
 
 
 def main(arguments: list[str]) -> int:

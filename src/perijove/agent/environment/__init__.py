@@ -1,0 +1,1 @@
+"""Environments that people's servers run in: made ready on the cluster, as the person, and used by `serve`."""
