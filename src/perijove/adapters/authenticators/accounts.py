@@ -1,19 +1,18 @@
 """Accounts that the hub itself keeps: passwords as argon2id hashes, made by invitation only."""
 
-import asyncio
 import secrets
 import unicodedata
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import structlog
 from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Meta, Struct
 
+from perijove.adapters.authenticators.desk import Desk
 from perijove.domain.claims import Claims
 from perijove.domain.passwords import MAX_PASSWORD
 from perijove.domain.server import UserId
@@ -23,7 +22,6 @@ from perijove.ports.plugin import PluginContext
 from perijove.ports.store.store import Store, Tx
 from perijove.wire.names import BadNameError, parse_user_name
 
-T = TypeVar("T")
 ISSUER = "local"
 _log = structlog.get_logger("perijove.accounts")
 
@@ -45,22 +43,19 @@ class Accounts:
 
     Config = AccountsConfig
 
-    def __init__(self, config: AccountsConfig, store: Store, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, config: AccountsConfig, store: Store, desk: Desk) -> None:
         self._store = store
-        self._pool = pool
+        self._desk = desk
         self._hasher = PasswordHasher(time_cost=config.passes, memory_cost=config.memory_kib, parallelism=config.lanes, type=Type.ID)
         self._nobodys = ""
 
     @classmethod
     @asynccontextmanager
     async def open(cls, config: AccountsConfig, context: PluginContext) -> AsyncIterator["Accounts"]:
-        pool = ThreadPoolExecutor(config.threads, thread_name_prefix="passwords")
-        try:
-            accounts = cls(config, context.store, pool)
+        async with Desk.open(config.threads, "passwords") as desk:
+            accounts = cls(config, context.store, desk)
             accounts._nobodys = await accounts.hash_password(secrets.token_urlsafe())
             yield accounts
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
     @property
     def issuer(self) -> str:
@@ -105,12 +100,12 @@ class Accounts:
         return None if phc is None else replace(claims, allowed=True)
 
     async def hash_password(self, password: str) -> str:
-        return await self._in_thread(lambda: self._hasher.hash(_normal(password)))
+        return await self._desk.check(lambda: self._hasher.hash(_normal(password)))
 
     async def verify_password(self, phc: str | None, password: str) -> bool:
         """Takes as long for a name nobody has (`phc` None) as for one somebody has."""
         too_long = len(password) > MAX_PASSWORD
-        return await self._in_thread(lambda: self._verify(phc or self._nobodys, "" if too_long else password)) and phc is not None
+        return await self._desk.check(lambda: self._verify(phc or self._nobodys, "" if too_long else password)) and phc is not None
 
     def _verify(self, phc: str, password: str) -> bool:
         try:
@@ -134,9 +129,6 @@ class Accounts:
                 tx.passwords.put(user_id, phc)
 
         await self._store.write(write)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
 def _normal(password: str) -> bytes:

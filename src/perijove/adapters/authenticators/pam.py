@@ -1,27 +1,25 @@
 """The machine's own accounts, checked by PAM."""
 
-import asyncio
 import grp
 import os
 import pwd
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import pamela
 import structlog
 from msgspec import Meta, Struct
 
+from perijove.adapters.authenticators.desk import Desk
 from perijove.domain.claims import Claims
 from perijove.domain.errors import AuthenticatorUnavailableError, ForbiddenError, SettingsError
 from perijove.ports.authenticator import Credentials, Form, FormField, SignInRequest
 from perijove.ports.plugin import PluginContext
 from perijove.wire.names import BadNameError, parse_user_name
 
-T = TypeVar("T")
 ISSUER = "pam"
 _log = structlog.get_logger("perijove.pam")
 _SERVICE_DIRS = (Path("/etc/pam.d"), Path("/usr/lib/pam.d"), Path("/usr/local/etc/pam.d"))
@@ -73,9 +71,9 @@ class Pam:
 
     Config = PamConfig
 
-    def __init__(self, config: PamConfig, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, config: PamConfig, desk: Desk) -> None:
         self._config = config
-        self._pool = pool
+        self._desk = desk
 
     @classmethod
     @asynccontextmanager
@@ -87,11 +85,8 @@ class Pam:
             )
         if os.geteuid() != 0:
             _log.warning("not running as root: PAM can probably check only the password of the account that runs the hub")
-        pool = ThreadPoolExecutor(config.threads, thread_name_prefix="pam")
-        try:
-            yield cls(config, pool)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        async with Desk.open(config.threads, "pam") as desk:
+            yield cls(config, desk)
 
     @property
     def issuer(self) -> str:
@@ -116,11 +111,11 @@ class Pam:
         answers = [fields.get("password", "")] + ([fields.get("otp", "")] if self._config.one_time_code else [])
         if any("\0" in answer or len(answer.encode("utf-8", "surrogatepass")) >= _MAX_PASSWORD for answer in answers):
             return None  # PAM would cut it off there
-        account = await self._in_thread(lambda: self._sign_in(name, answers))
+        account = await self._desk.check(lambda: self._sign_in(name, answers))
         return None if account is None else self._claims(account)
 
     async def refresh(self, claims: Claims) -> Claims | None:
-        account = await self._in_thread(lambda: self._look_again(claims.subject))
+        account = await self._desk.check(lambda: self._look_again(claims.subject))
         return None if account is None else replace(claims, display_name=account.display_name, groups=account.groups if self._config.groups else None)
 
     def _claims(self, account: _Account) -> Claims:
@@ -188,9 +183,6 @@ class Pam:
             return _Account(name, "", frozenset())
         groups = _group_names(entry) if self._config.groups else frozenset()
         return _Account(name, entry.pw_gecos.partition(",")[0].strip(), groups)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
 def _group_names(entry: pwd.struct_passwd) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Accounts that the hub keeps itself, with real argon2id at its cheapest: invitations, the first administrator, passwords."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from perijove.adapters.authenticators import desk
 from perijove.adapters.authenticators.accounts import Accounts, AccountsConfig
 from perijove.control.access.identity import Identities, open_identities
 from perijove.control.context import Hub
@@ -94,6 +96,20 @@ async def test_an_invitation_makes_an_account_that_can_sign_in(hub: Hub, ear: Ea
             await finish(hub, typed(name, password))
     assert [event.action for event in ear.heard[:3]] == ["invitation.made", "account.made", "sign-in"]
     assert await has_password(hub, "alice")
+
+
+async def test_who_finds_too_many_before_the_door_has_not_tried(hub: Hub, accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    await joined(hub, "alice")
+    go_on = threading.Event()
+    held = [asyncio.create_task(accounts._desk.check(go_on.wait)) for _ in range(CHEAP.threads)]
+    await asyncio.sleep(0)
+    monkeypatch.setattr(desk, "MOST_WAITING", 0)
+    for _ in range(50):  # many more than are allowed to fail
+        with pytest.raises(desk.SignInBusyError):
+            await finish(hub, typed("alice", GOOD))
+    go_on.set()
+    await asyncio.gather(*held)
+    assert (await finish(hub, typed("alice", GOOD))).user.name == "alice"
 
 
 async def test_passwords_are_kept_as_argon2id_and_links_as_hashes_only(hub: Hub) -> None:
