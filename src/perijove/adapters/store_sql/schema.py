@@ -175,6 +175,17 @@ SERVERS = _table(
     Index("ix_servers_absent", "id", sqlite_where=text("desired = 'absent'"), postgresql_where=text("desired = 'absent'")),
 )
 """Deleting a user who has servers is refused: they must be stopped first."""
+SERVER_REPORTS = _table(
+    "server_reports",
+    _refers("server_id", "servers.id", key=True),
+    _text("start_id"),
+    _moment("at"),
+    _optional_moment("ends_at"),
+    _text("facts", default="{}"),
+    _text("log_tail"),
+)
+"""The newest report of the program beside each server. `facts` is JSON of domain.report.Facts. Written once or twice a minute for each server
+that runs on a cluster, so not a part of the server's row, which says what is wanted and by whom it is looked after."""
 
 ROUTES = _table(
     "routes",

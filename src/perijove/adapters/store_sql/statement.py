@@ -65,6 +65,14 @@ class Speech(Protocol):
         """Columns `id` and `at` of a JSON array of pairs of numbers given as the parameter `name`."""
         ...
 
+    def tuples(self, name: str, **columns: TypeEngine[Any]) -> Select[Any]:
+        """These columns of a JSON array of arrays given as the parameter `name`: many rows in one statement."""
+        ...
+
+    def upsert_from(self, table: Table, names: Sequence[str], rows: Select[Any], *, keys: Sequence[str]) -> Any:
+        """INSERT the rows of a SELECT, or UPDATE all other columns named of those whose keys exist."""
+        ...
+
     def gathered(self, values: Column[Any]) -> ColumnElement[Any]:
         """Aggregate into the text of a JSON array; NULL or "[]" of nothing."""
         ...
@@ -119,6 +127,15 @@ class SqliteSpeech:
             func.json_each(bindparam(name))
         )
 
+    def tuples(self, name: str, **columns: TypeEngine[Any]) -> Select[Any]:
+        value: ColumnElement[Any] = column("value")
+        parts = [func.json_extract(value, f"$[{index}]").label(label) for index, label in enumerate(columns)]
+        return select(*parts).select_from(func.json_each(bindparam(name)))
+
+    def upsert_from(self, table: Table, names: Sequence[str], rows: Select[Any], *, keys: Sequence[str]) -> Any:
+        made = sqlite.insert(table).from_select(list(names), rows)
+        return made.on_conflict_do_update(index_elements=list(keys), set_={name: made.excluded[name] for name in names if name not in keys})
+
     def gathered(self, values: Column[Any]) -> ColumnElement[Any]:
         return func.json_group_array(values)
 
@@ -156,6 +173,16 @@ class PostgresSpeech:
         server: ColumnElement[Any] = cast(element.c.value.op("->>")(literal_column("0")), BigInteger)
         moment: ColumnElement[Any] = cast(element.c.value.op("->>")(literal_column("1")), BigInteger)
         return select(server.label("id"), moment.label("at"))
+
+    def tuples(self, name: str, **columns: TypeEngine[Any]) -> Select[Any]:
+        element = func.json_array_elements(cast(bindparam(name), JSON)).table_valued("value").alias("elements")
+        return select(
+            *(cast(element.c.value.op("->>")(literal_column(str(index))), kind).label(label) for index, (label, kind) in enumerate(columns.items()))
+        )
+
+    def upsert_from(self, table: Table, names: Sequence[str], rows: Select[Any], *, keys: Sequence[str]) -> Any:
+        made = postgresql.insert(table).from_select(list(names), rows)
+        return made.on_conflict_do_update(index_elements=list(keys), set_={name: made.excluded[name] for name in names if name not in keys})
 
     def gathered(self, values: Column[Any]) -> ColumnElement[Any]:
         return cast(func.json_agg(values), Text)

@@ -11,6 +11,7 @@ from perijove.adapters.store_sql.passwords import SqlPasswords
 from perijove.adapters.store_sql.proxies import SqlProxies
 from perijove.adapters.store_sql.queue import SqlQueue
 from perijove.adapters.store_sql.replicas import SqlReplicas
+from perijove.adapters.store_sql.reports import SqlReports
 from perijove.adapters.store_sql.roles import SqlRoles
 from perijove.adapters.store_sql.routes import SqlRoutes
 from perijove.adapters.store_sql.servers import SqlServers
@@ -39,6 +40,7 @@ class SqlTx:
         self.services = SqlServices(link, self.tokens)
         self.service_states = SqlServiceStates(link)
         self.servers = SqlServers(link, self.tokens, self.routes)
+        self.reports = SqlReports(link)
         self.queue = SqlQueue(link)
         self.passwords = SqlPasswords(link)
         self.invitations = SqlInvitations(link)

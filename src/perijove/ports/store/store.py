@@ -14,6 +14,7 @@ from perijove.domain.errors import Blame, PerijoveError
 from perijove.ports.store.access import Groups, Roles, Services, ServiceStates, Users
 from perijove.ports.store.credentials import Invitations, OAuth, Passwords, Sessions, Throttle, Tokens
 from perijove.ports.store.queue import Queue
+from perijove.ports.store.reports import Reports
 from perijove.ports.store.servers import Routes, Servers
 from perijove.ports.store.shared import Audit, Leases, Notices, Proxies, Replicas
 from perijove.ports.store.shares import ShareCodes, Shares
@@ -60,6 +61,8 @@ class Tx(Protocol):
     def servers(self) -> Servers: ...
     @property
     def queue(self) -> Queue: ...
+    @property
+    def reports(self) -> Reports: ...
     @property
     def routes(self) -> Routes: ...
     @property
