@@ -53,14 +53,14 @@ async def day(programs: Path, *, people: int, break_s: float, seed: int, clocks:
 async def _look_for_hubs(site: Site, seen: Seen) -> None:
     async with httpx.AsyncClient(timeout=1.0) as client:
         while True:
-            if not any(await asyncio.gather(*(_is_ready(client, hub.url) for hub in site.hubs))):
+            if not any(await asyncio.gather(*(_is_ready(client, hub.url_for_proxies) for hub in site.hubs))):
                 seen.hubless_at = asyncio.get_running_loop().time()
             await asyncio.sleep(0.5)
 
 
 async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
     try:
-        return (await client.get(f"{url}/hub/perijove/ready")).status_code == 200
+        return (await client.get(f"{url}/hub/perijove/ready", headers={"connection": "close"})).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -108,7 +108,7 @@ class Person:
                     self.seen.excused += 1
                     await asyncio.sleep(0.2)
                     continue
-                if self.seen.hubless_at >= (refused_since or opened) and not isinstance(error, websockets.ConnectionClosed):
+                if self.seen.hubless_at >= self._now() - ROUTE_S and not isinstance(error, websockets.ConnectionClosed):
                     refused_since = None
                     await asyncio.sleep(0.2)
                     continue

@@ -122,6 +122,11 @@ class Hub(Program):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def url_for_proxies(self) -> str:
+        assert self.to_hub is not None
+        return f"http://127.0.0.1:{self.to_hub.port}"
+
 
 @dataclass
 class Proxy(Program):
@@ -232,7 +237,7 @@ async def _build(folder: Path, postgres: PostgresServer, hubs: int, proxies: int
     for number in range(proxies):
         port, admin = free_port(), free_port()
         state, config = folder / f"proxy{number}", folder / f"proxy{number}.toml"
-        addresses = ", ".join(f'"http://127.0.0.1:{hub.to_hub.port}"' for hub in site.hubs if hub.to_hub is not None)
+        addresses = ", ".join(f'"{hub.url_for_proxies}"' for hub in site.hubs)
         config.write_text(_PROXY.format(port=port, admin=admin, hubs=addresses, state=state, secret=secret))
         proxy = Proxy(f"proxy{number}", [*python, "perijove", "proxy", "--config", str(config)], folder / f"proxy{number}.log")
         proxy.port, proxy.admin_port = port, admin

@@ -157,6 +157,12 @@ class Door:
         turned = hubs[self._turn :] + hubs[: self._turn]
         return sorted(turned, key=lambda origin: origin in self.unwell or origin.down_until > self.clock.now)
 
+    def silent(self, hub: Origin) -> None:
+        """A hub takes connections and answers nothing, as one does that is paused: others are asked what it was asked."""
+        others = [origin for origin in self.hub_origins() if origin is not hub and origin not in self.unwell]
+        if others:
+            self.upstreams.move_on(hub, others)
+
     def drain(self, *, gently: bool) -> None:
         """Let running exchanges finish and nothing new begin. `gently`: who is just about to ask on a kept connection is still served."""
         self.draining = True

@@ -23,6 +23,8 @@ from perijove.wire.feed import Changes, Report, Route, UnreadSnapshot
 _log = logging.getLogger("perijove.proxy.feed")
 _SILENCE_S: Final = 6.5
 """Heartbeats come every 2 s; a hub that says nothing for so long is left for another."""
+_BEGIN_S: Final = 3.0
+"""A hub says at once that it begins: one that is paused must not keep us from the others."""
 _FIRST_PAUSE_S: Final = 0.1
 _MAX_PAUSE_S: Final = 5.0
 _PATIENT_S: Final = 1.0
@@ -38,9 +40,16 @@ class Feed:
     """Run `run` as a task; it ends only by being cancelled."""
 
     def __init__(
-        self, settings: ProxySettings, proxy_id: str, book: RouteBook, stats: Stats, tls: ssl.SSLContext | None, changed: Callable[[], None]
+        self,
+        settings: ProxySettings,
+        proxy_id: str,
+        book: RouteBook,
+        stats: Stats,
+        tls: ssl.SSLContext | None,
+        changed: Callable[[], None],
+        unwell: Callable[[str], bool],
     ) -> None:
-        """`changed` is called after the table has changed."""
+        """`changed` is called after the table has changed; `unwell` says of a hub's address that there is little hope."""
         self._settings = settings
         self._path = f"{settings.base_url}hub/perijove/"
         self._report_path = f"{self._path}proxies/{quote(proxy_id, safe='')}"
@@ -52,6 +61,7 @@ class Feed:
         self._stats = stats
         self._tls = tls
         self._changed = changed
+        self._unwell = unwell
         self._applied = asyncio.Event()
         self._asked = False
         """Whether a hub wants to know now who used which routes."""
@@ -61,7 +71,10 @@ class Feed:
         hubs = list(self._sources)
         random.shuffle(hubs)  # many workers spread over many hubs
         while True:
-            for url in hubs:
+            left = hubs.copy()
+            while left:
+                url = min(left, key=self._unwell)
+                left.remove(url)
                 client = HubClient(url, self._settings.token, self._tls)
                 try:
                     await self._follow(client)
@@ -99,7 +112,7 @@ class Feed:
         """Apply changes until the stream ends. True if the hub does not know the changes after our revision."""
         query = urlencode({"epoch": self._book.epoch, "after": self._book.revision, "proxy": self._proxy_id})
         try:
-            async with contextlib.aclosing(client.lines(f"{self._path}routes/changes?{query}", _SILENCE_S)) as lines:
+            async with contextlib.aclosing(client.lines(f"{self._path}routes/changes?{query}", _SILENCE_S, _BEGIN_S)) as lines:
                 await self._apply(client, lines)
         except HubAnswerError as error:
             if error.status != _GONE:

@@ -5,8 +5,9 @@ import logging
 from collections.abc import Sequence
 from typing import Final, cast
 
+from perijove.agent import NUMBERS
 from perijove.proxy.logs import Seldom
-from perijove.wire.agents import AWAY_S, NUMBERS, PAUSES_S, PREFIX, NoTunnelError, connect_head, connected
+from perijove.wire.agents import AWAY_S, PAUSES_S, PREFIX, NoTunnelError, connect_head, connected
 from perijove.wire.feed import Route
 from perijove.wire.target import Target, parse_target
 

@@ -58,13 +58,14 @@ class HubClient:
             else:
                 writer.transport.abort()
 
-    async def lines(self, path: str, silence_s: float) -> AsyncGenerator[bytes, None]:
-        """The lines of an endless answer. Raises HubAnswerError with the status if it is not 200, TimeoutError after `silence_s` without a byte."""
-        async with asyncio.timeout(self._timeout_s):
+    async def lines(self, path: str, silence_s: float, begin_s: float) -> AsyncGenerator[bytes, None]:
+        """The lines of an endless answer. Raises HubAnswerError with the status if it is not 200, TimeoutError if it has not begun after
+        `begin_s`, or after `silence_s` without a byte."""
+        async with asyncio.timeout(begin_s):
             reader, writer = await self._open()
         try:
             writer.write(self._head("GET", path, 0))
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(begin_s):
                 head = await _read_head(reader)
             if head.status != 200:
                 raise HubAnswerError(head.status, f"{self.url} answered {head.status}")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping, MutableSet
+from collections.abc import Callable, Mapping, MutableSet
 from typing import Final
 
 from perijove.proxy.hubclient import HubAnswerError, HubClient
@@ -14,6 +14,7 @@ _log = logging.getLogger("perijove.proxy.hubs")
 _EVERY_S: Final = 2.0
 _PATIENCE_S: Final = 3.0
 """A hub that is paused accepts connections, and never answers."""
+_SILENT: Final = "it does not answer"
 _OLDER: Final = 404
 """A hub of a version before this question existed, during an upgrade: it answers, and so is well."""
 
@@ -21,12 +22,21 @@ _OLDER: Final = 404
 class HubWatch:
     """Keeps `unwell` up to date. Run `run` as a task; it ends only by being cancelled."""
 
-    def __init__(self, settings: ProxySettings, hubs: Mapping[str, Origin], unwell: MutableSet[Origin], tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        settings: ProxySettings,
+        hubs: Mapping[str, Origin],
+        unwell: MutableSet[Origin],
+        tls: ssl.SSLContext | None,
+        silent: Callable[[Origin], None],
+    ) -> None:
+        """`silent` is told of a hub that takes connections and does not answer, each time that it does not."""
         self._path = f"{settings.base_url}hub/perijove/ready"
         self._token = settings.token
         self._hubs = hubs
         self._unwell = unwell
         self._tls = tls
+        self._silent = silent
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -37,7 +47,10 @@ class HubWatch:
         client = HubClient(url, self._token, self._tls, timeout_s=_PATIENCE_S)
         try:
             while True:
-                self._note(url, origin, await _trouble(client, self._path))
+                trouble = await _trouble(client, self._path)
+                self._note(url, origin, trouble)
+                if trouble == _SILENT:
+                    self._silent(origin)
                 await asyncio.sleep(_EVERY_S)
         finally:
             client.close()
@@ -56,7 +69,7 @@ async def _trouble(client: HubClient, path: str) -> str:
     try:
         status, _ = await client.request("GET", path)
     except TimeoutError:
-        return "it does not answer"
+        return _SILENT
     except (OSError, EOFError, HubAnswerError) as error:
         return str(error) or type(error).__name__
     return "" if status in {200, _OLDER} else f"it says {status}"

@@ -76,7 +76,7 @@ class Worker:
         self._disk = TableDisk(settings.state_file) if settings.state_file else None
         self._dirty = asyncio.Event()
         self._feed = (
-            Feed(settings, proxy_id, self.book, self.stats, tls, self._dirty.set)
+            Feed(settings, proxy_id, self.book, self.stats, tls, self._dirty.set, self._unwell)
             if settings.follow and (settings.feeds or settings.hubs) and settings.token
             else None
         )
@@ -116,9 +116,13 @@ class Worker:
         self._begin(self._tick(), "clock")
         if len(self.door.hubs) > 1 and self.settings.follow:
             watched = dict(zip(self.settings.hubs, self.door.hubs, strict=True))
-            self._begin(HubWatch(self.settings, watched, self.door.unwell, self._tls).run(), "hubs")
+            self._begin(HubWatch(self.settings, watched, self.door.unwell, self._tls, self.door.silent).run(), "hubs")
         if self._disk is not None and self.index == 0:  # all workers know the same; one writes it down
             self._begin(self._save(self._disk), "disk")
+
+    def _unwell(self, url: str) -> bool:
+        """Whether a hub is known not to be well, for now."""
+        return any(origin.text == url for origin in self.door.unwell)
 
     def _begin(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)  # noqa: TID251 - aclose cancels and awaits it

@@ -24,6 +24,8 @@ class FakeHub(Server):
         self.snapshots = 0
         self.ready: int | None = 200
         """The status with which it says whether it is well; None: it says nothing, as one that is paused."""
+        self.pages = True
+        """Whether it answers what is not a proxy's question."""
         self._changed = asyncio.Event()
 
     def set(self, spec: str, target: str) -> None:
@@ -46,6 +48,8 @@ class FakeHub(Server):
     async def _answer(self, request: Request) -> bool | None:
         path, _, query = request.target.partition("?")
         if not path.startswith("/hub/perijove/"):
+            if not self.pages:
+                await asyncio.Event().wait()
             return await hello(request)
         if request.all("authorization") != ["token s3cret"]:
             return self._json(request, 403, b"{}")

@@ -154,6 +154,42 @@ async def test_a_hub_that_is_not_well_is_asked_last_until_it_is_again(start_prox
     await other.kill()
 
 
+@pytest.mark.parametrize("ask", ["GET /hub/home HTTP/1.1\r\nHost: h\r\n\r\n", "DELETE /hub/home HTTP/1.1\r\nHost: h\r\n\r\n"])
+async def test_what_a_paused_hub_does_not_answer_another_is_asked(start_proxy: StartProxy, hub: FakeHub, ask: str) -> None:
+    paused = FakeHub()
+    await paused.start()
+    paused.pages = False
+    proxy = await start_proxy(hubs=(hub.url, paused.url), token="s3cret")
+    clients = [await proxy.client() for _ in range(2)]
+    for client in clients:
+        client.send(ask.encode())
+    await until(lambda: _pages(paused))
+    paused.ready = None
+    assert [(await client.answer()).status for client in clients] == [200, 200]
+    assert len(_pages(hub)) == 2
+    for client in clients:
+        client.abort()
+    await paused.kill()
+
+
+async def test_what_must_not_be_asked_twice_waits_for_the_hub_that_was_asked(start_proxy: StartProxy, hub: FakeHub) -> None:
+    paused = FakeHub()
+    await paused.start()
+    paused.pages = False
+    proxy = await start_proxy(hubs=(hub.url, paused.url), token="s3cret")
+    origin = next(origin for origin in proxy.worker.door.hubs if origin.text == paused.url)
+    clients = [await proxy.client() for _ in range(2)]
+    for client in clients:
+        client.send(b"POST /hub/home HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")
+    await until(lambda: _pages(paused))
+    paused.ready = None
+    await until(lambda: origin in proxy.worker.door.unwell)
+    assert len(_pages(hub)) == 1
+    for client in clients:
+        client.abort()
+    await paused.kill()
+
+
 def _pages(hub: FakeHub) -> list[Request]:
     return [request for request in hub.requests if request.target == "/hub/home"]
 
