@@ -6,3 +6,5 @@ imports nothing of the rest. The gateway, at the other end, imports it, so that 
 
 VERSION = "0.1.0"
 """Of the agent: said with `--version` and in its greeting."""
+NUMBERS = 64
+"""Agents add a number below this to the address that they dial; the proxy leads number n to its gateway n modulo how many it has."""

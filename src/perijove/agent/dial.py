@@ -19,7 +19,7 @@ import ssl
 import zlib
 from typing import Any, Callable, NamedTuple, Sequence
 
-from perijove.agent import VERSION
+from perijove.agent import NUMBERS, VERSION
 from perijove.agent.carry import Carrier
 from perijove.agent.frames import FrameError, decoded
 from perijove.agent.mux import Mux
@@ -72,7 +72,7 @@ class Dialler:
         self._addresses = [parse(url) for url in urls]
         self._context: ssl.SSLContext | None = tls_context(ca_file) if any(address.tls for address in self._addresses) else None
         self._fields = {"Authorization": f"token {token}", "Perijove-Start": start_id, "User-Agent": f"perijove-agent/{VERSION}"}
-        self._first = zlib.crc32(start_id.encode()) % 4096  # different starts begin with different gateways
+        self._first = zlib.crc32(start_id.encode())  # different starts begin with different gateways
         self._opened = opened
         self._noted = noted
         self.say = say
@@ -121,7 +121,7 @@ class Dialler:
     async def open(self, number: int, attempt: int) -> tuple[WebSocket, dict[str, str]]:
         """Raises RefusedError, OSError, ValueError."""
         address = self._addresses[attempt % len(self._addresses)]
-        to = Address(address.tls, address.host, address.port, address.path.rstrip("/") + f"/{self._first + number}")
+        to = Address(address.tls, address.host, address.port, address.path.rstrip("/") + f"/{(self._first + number) % NUMBERS}")
         return await connect(to, self._context, self._fields, self.pace.connect)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -1,6 +1,7 @@
 """An agent's connection: the server's side of a WebSocket, for binary messages."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from websockets.frames import CloseCode, Frame, Opcode
@@ -10,6 +11,9 @@ from websockets.server import ServerProtocol
 
 from perijove.agent.carry import Wire
 from perijove.agent.frames import LARGEST
+
+_quiet = logging.getLogger("perijove.gateway.websocket")
+_quiet.setLevel(logging.WARNING)  # who comes and goes is said elsewhere
 
 
 class NotWebSocketError(Exception):
@@ -21,7 +25,7 @@ class Link(Wire):
 
     def __init__(self, transport: asyncio.Transport, message: Callable[[bytes], None]) -> None:
         self._transport = transport
-        self._protocol = ServerProtocol(max_size=LARGEST)
+        self._protocol = ServerProtocol(max_size=LARGEST, logger=_quiet)
         self._message = message
         self._parts: list[bytes] = []
         self.reason = ""

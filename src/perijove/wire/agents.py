@@ -17,9 +17,7 @@ from hashlib import sha256
 from typing import Final
 
 PREFIX: Final = "tunnel/"
-"""The path below base_url where agents come in."""
-NUMBERS: Final = 64
-"""Agents add a number below this to the path; the proxy leads number n to its gateway n modulo how many it has."""
+"""The path below base_url where agents come in. They add a number (perijove.agent.NUMBERS) that says which gateway is meant."""
 AWAY_S: Final = 5.0
 """How long a connection to a server waits for its agent to come back."""
 PAUSES_S: Final = (0.1, 0.2, 0.4, 0.8, 1.0)

@@ -1,0 +1,1 @@
+"""Servers that dial out: agent, gateway, proxy."""
