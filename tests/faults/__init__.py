@@ -5,5 +5,5 @@
 people do, and complain of what they should not have noticed. `breaker` kills, pauses and cuts by a schedule that a seed decides.
 `truth` looks at everything from the outside in the end.
 
-`python -m tests.faults SECONDS [SEED]` plays longer than the test does.
+`bench/faults.py` plays longer than the test does.
 """
