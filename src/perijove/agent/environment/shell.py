@@ -11,8 +11,9 @@ MARK = "perijove-module: "
 
 # The login shell may have said things already and made aliases of anything; what a profile prints goes to standard error, so that standard
 # output is the program's alone. Old versions of Environment Modules end with 0 whatever happens: then the list of what is loaded tells.
+_APART = "exec 3>&1 1>&2"
+_LOGIN = f'{_APART}; exec bash -l -c "$@"'
 _TEXT = r"""
-exec 3>&1 1>&2
 count=$1 prefix=$2 conda=$3 afresh=$4
 shift 4
 if [ -n "$afresh" ] && [ -n "$LOADEDMODULES" ] && type module >/dev/null 2>&1; then
@@ -53,5 +54,6 @@ exec -- "$@"
 def entered(modules: Sequence[str], prefix: str | None = None, *, conda: bool = False, afresh: bool = False) -> list[str]:
     """The words before a program's, so that it runs with the modules loaded and with `prefix` (a virtualenv, a conda environment) active.
     `afresh`: what modules are loaded where it is started from are not to be there."""
-    shell = ["bash", "-l", "-c"] if modules or afresh else ["bash", "--norc", "-c"]
-    return [*shell, _TEXT, "perijove", str(len(modules)), prefix or "", "1" if conda else "", "1" if afresh else "", *modules]
+    shell = ["bash", "--norc", "-c"]
+    shell += [_LOGIN, "perijove", _TEXT] if modules or afresh else [f"{_APART}\n{_TEXT}"]
+    return [*shell, "perijove", str(len(modules)), prefix or "", "1" if conda else "", "1" if afresh else "", *modules]

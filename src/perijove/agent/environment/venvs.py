@@ -9,7 +9,6 @@ from typing import Any, Mapping, Sequence
 from perijove.agent.environment.run import Lines, run
 from perijove.agent.environment.trouble import TroubleError
 
-
 _INSTALLING = 80
 """What putting the files there counts, in packages that were looked for: on file systems of clusters it takes longest."""
 
