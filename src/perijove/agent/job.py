@@ -21,6 +21,7 @@ from urllib.parse import quote
 from perijove.agent.carry import Carrier, Socket
 from perijove.agent.config import Config
 from perijove.agent.dial import Dialler
+from perijove.agent.listen import Listener
 from perijove.agent.log import Log
 
 SOCKET = "server.sock"
@@ -231,8 +232,13 @@ class Job:
 
     def _works(self, doorway: Doorway) -> list[Coroutine[Any, Any, None]]:
         config = self._config
-        self._dialler = Dialler(config.start_id, config.token, config.dial, ca_file=config.ca_file, opened=doorway.opened, say=self.log.say)
-        return [self._dialler.run()]
+        works: list[Coroutine[Any, Any, None]] = []
+        if config.dial:
+            self._dialler = Dialler(config.start_id, config.token, config.dial, ca_file=config.ca_file, opened=doorway.opened, say=self.log.say)
+            works.append(self._dialler.run())
+        if config.listen:
+            works.append(Listener(config.start_id, config.token, config.listen, opened=doorway.opened, say=self.log.say).run())
+        return works
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
