@@ -8,7 +8,8 @@ Whoever connects shows that they know the token, and is shown the same (shake.py
 end that opens streams (`Mux(opens=True)`; target "server"):
 
     peer   HELLO  {"session": text of its choice, …}   by Mux.hello(session=…); the same session again: streams go on
-    agent  HELLO  {"fresh": bool, "agent": version, …} true: it knows nothing of that session, so the peer's streams of before are gone
+    agent  HELLO  {"fresh": bool, "agent": version, …} true: it knows nothing of that session, so a peer that was
+                                                         connected before calls Mux.forget, and then, as always, Mux.resume
     both   frames. The peer says NOTE {"ping": n} every ten seconds and is answered NOTE {"pong": n}: silence means that the way is broken
 
 There is one peer at a time, the last that came.

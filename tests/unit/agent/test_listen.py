@@ -28,6 +28,7 @@ class Laptop:
         self.session = session
         self.got = bytearray()
         self.gone: list[str] = []
+        self.connected = False
 
     async def connect(self, port: int, token: str = "secret") -> bool:
         """Whether the agent says that this is a fresh start."""
@@ -39,6 +40,9 @@ class Laptop:
         self.writer.write(peer.answered(await self.reader.readline()))
         self.writer.write(framed(self.mux.hello(session=self.session).encoded()))
         hello = await self.message()
+        if hello.words["fresh"] and self.connected:
+            self.see(self.mux.forget("fresh"))
+        self.connected = True
         self.see(self.mux.resume(hello))
         self.send()
         return bool(hello.words["fresh"])
