@@ -43,10 +43,10 @@ async def test_what_is_given_up_while_the_database_takes_its_time_is_not_committ
 
 async def test_what_is_found_to_be_given_up_when_the_hub_listens_is_not_done(store: SqlStore, clock: FakeClock) -> None:
     def listen() -> None:
-        errand.abandoned = True  # as a hub finds out that was paused until now
+        paused.abandoned = True  # as a hub finds out that was paused until now
 
-    errand = Errand(listen)
-    token = ERRAND.set(errand)
+    paused = Errand(listen)
+    token = ERRAND.set(paused)
     with pytest.raises(AbandonedError):
         await store.write(lambda tx: tx.users.add_missing(["ada"], now=clock.now()))
     ERRAND.reset(token)
