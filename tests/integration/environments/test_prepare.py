@@ -15,7 +15,7 @@ LAB: dict[str, Any] = {"name": "lab", "packages": ["jupyterlab", "tinykernel"]}
 
 
 def tiny(account: Account, **more: Any) -> dict[str, Any]:
-    return {**LAB, "find_links": [str(account.wheels)], **more}
+    return {**LAB, "python": account.quick, "find_links": [str(account.wheels)], **more}
 
 
 def steps(lines: list[dict[str, Any]]) -> list[str]:
@@ -97,7 +97,7 @@ def test_of_two_at_once_one_makes_it_and_the_other_waits(account: Account) -> No
 
 
 def test_kernels_of_other_environments_appear_with_modules_of_their_own(modules: Account, tmp_path: Path) -> None:
-    other = tiny(modules, name="Other One", modules=["tiny/1.0"], python="python-of-tiny") | {"name": "other"}
+    other = tiny(modules, name="other", modules=["tiny/1.0"])
     modules.prepare(other)
     mine = tiny(modules, packages=["jupyterlab"])
     modules.prepare(mine)
