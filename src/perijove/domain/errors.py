@@ -1,5 +1,6 @@
 """What can go wrong, in words for the person who can mend it. The edges turn these into HTTP answers and exit codes."""
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import ClassVar
 
@@ -40,6 +41,16 @@ class BadInputError(PerijoveError):
     code = "bad-input"
     status = 400
     blame = Blame.PERSON
+
+
+class BadOptionsError(BadInputError):
+    """What was asked for a start cannot be; `problems` has a sentence for each option by its name ("" for what is not about one of them)."""
+
+    code = "bad-options"
+
+    def __init__(self, problems: Mapping[str, str], hint: str = "") -> None:
+        super().__init__(" ".join(problems.values()), hint)
+        self.problems = dict(problems)
 
 
 class NotSignedInError(PerijoveError):
