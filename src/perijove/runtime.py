@@ -42,6 +42,7 @@ from perijove.control.people.auth_state import keep_auth_states
 from perijove.control.people.invitations import first_admin_link, new_admin_link
 from perijove.control.servers.activity import Reports
 from perijove.control.servers.reconcile import run_reconciler
+from perijove.control.servers.reporting import ReportDesk
 from perijove.control.services.gauges import watch_service_gauges
 from perijove.control.services.keeping import run_services
 from perijove.control.services.running import ManagedService
@@ -293,6 +294,7 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
                 answers=Answers(hub),
                 reports=Reports(hub),
                 proxy_token=proxy_token(loaded, keys_of(loaded)),
+                desk=ReportDesk(hub),
                 page_key=hub.secrets.key("page-token"),
                 started=hub.clock.now(),
                 ending=stop,
@@ -304,6 +306,7 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
                     group.create_task(surface.reports.run(), name="reports"),
                     group.create_task(keep_house(hub), name="housekeeping"),
                     group.create_task(keep_auth_states(hub), name="auth states"),
+                    group.create_task(surface.desk.run(), name="reports of places"),
                     group.create_task(watch_gauges(hub, metrics), name="gauges"),
                     group.create_task(watch_service_gauges(hub, metrics), name="service gauges"),
                     group.create_task(watch_loop(metrics), name="loop"),

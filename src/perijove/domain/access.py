@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from perijove.domain.errors import ForbiddenError, NotFoundError, NotSignedInError
 from perijove.domain.roles import Grant
+from perijove.domain.server import ServerId
 from perijove.wire.scopes import BUILT_IN, NO_SCOPES, NOTHING, Catalog, Filter, Kind, Owner, Scopes, bind
 
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
@@ -27,7 +28,8 @@ class Provenance:
 class Identity:
     """Who asks: a user or a service, by session or by token. `scopes` are what holds now, the token's limits applied.
 
-    `groups` and `admin` are the owner's. `token_id` is that of the API token, `session_id` the public id of the session.
+    `groups` and `admin` are the owner's. `token_id` is that of the API token, `session_id` the public id of the session, `server_id` the server
+    whose own token it is.
     """
 
     kind: Literal["user", "service"]
@@ -37,6 +39,7 @@ class Identity:
     scopes: Scopes = NO_SCOPES
     token_id: int | None = None
     session_id: str | None = None
+    server_id: ServerId | None = None
     provenance: Provenance | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -24,6 +24,7 @@ ACTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "group.deleted": "A group was deleted",
         "group.members": "People were added to a group or removed from it",
         "group.properties": "A group's properties were set",
+        "server.extend": "A running server was given more time",
         "server.start": "Somebody asked for a server to be started",
         "server.stop": "Somebody, or the hub for the reason given, asked for a server to be stopped",
         "server.delete": "Somebody asked for a server to be deleted",

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from perijove.domain.access import HUB, Identity, Resource, may
-from perijove.domain.errors import BadInputError, NotSignedInError
+from perijove.domain.errors import BadInputError, ForbiddenError, NotSignedInError
+from perijove.domain.server import ServerId
 from perijove.domain.token import Session
 from perijove.web.cookies import VISIT, XSRF, Jar
 from perijove.web.json_body import decoded
@@ -121,18 +122,24 @@ class Call:
         resource exists."""
         may(self.identity, needed, on).enforce()
 
-    async def body(self) -> bytes:
-        """The request's body, which may be read again. Raises BadInputError when it is larger than 8 MiB."""
+    def require_own_server(self) -> ServerId:
+        """For what only a server itself may do, beside `require`: which one asks, with its own token. Raises NotSignedInError, ForbiddenError."""
+        if self.who.server_id is None:
+            raise ForbiddenError("Only a server itself may do this.", "Send its own token, which the hub gave it in JUPYTERHUB_API_TOKEN.")
+        return self.who.server_id
+
+    async def body(self, most: int = MAX_BODY) -> bytes:
+        """The request's body, which may be read again. Raises BadInputError when it is larger than `most` bytes."""
         if self._body is None:
-            self._body = await self._read_body()
+            self._body = await self._read_body(most)
         return self._body
 
-    async def _read_body(self) -> bytes:
+    async def _read_body(self, most: int) -> bytes:
         chunks, size = [], 0
         async for chunk in self.request.stream():
             size += len(chunk)
-            if size > MAX_BODY:
-                raise BadInputError(f"The body is larger than {MAX_BODY} bytes.")
+            if size > most:
+                raise BadInputError(f"The body is larger than {most} bytes.")
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -163,9 +170,10 @@ class Call:
             return None
         return decoded(raw)
 
-    async def json_as(self, kind: type[S], *, required: bool = False) -> S:
-        """The body as a struct (an empty body counts as {} unless it is `required`). Raises BadInputError that says which key is wrong."""
-        raw = await self.body()
+    async def json_as(self, kind: type[S], *, required: bool = False, most: int = MAX_BODY) -> S:
+        """The body as a struct (an empty body counts as {} unless it is `required`). Raises BadInputError that says which key is wrong, or that
+        it is larger than `most` bytes."""
+        raw = await self.body(most)
         if required and not raw:
             raise BadInputError("The request needs a body: a JSON object.")
         found: S = decoded(raw or b"{}", kind)

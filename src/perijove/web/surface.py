@@ -6,6 +6,7 @@ from datetime import datetime
 from perijove.control.access.identity import Identities
 from perijove.control.context import Hub
 from perijove.control.servers.activity import Reports
+from perijove.control.servers.reporting import ReportDesk
 from perijove.telemetry.metrics import Metrics
 from perijove.web.answers import Answers
 from perijove.web.ending import Ending
@@ -25,6 +26,7 @@ class Surface:
     answers: Answers
     reports: Reports
     proxy_token: str
+    desk: ReportDesk
     page_key: bytes
     started: datetime
     ending: Ending

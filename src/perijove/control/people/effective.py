@@ -9,7 +9,7 @@ from perijove.domain.claims import AccessRules, denied
 from perijove.domain.delegation import token_scopes, undecided_users
 from perijove.domain.roles import ADMIN_ROLE, DEFAULT_ROLES, Grant, owner_grants, owner_scopes, share_grant
 from perijove.domain.server import UserId
-from perijove.domain.token import Session, Token
+from perijove.domain.token import Session, Token, TokenKind
 from perijove.domain.user import Service, User
 from perijove.ports.store.store import Tx
 from perijove.wire.scopes import API_CLIENT, Catalog, Client, Owner, Scopes
@@ -139,6 +139,7 @@ def _of_user(
         scopes=scopes,
         token_id=token.id if token is not None else None,
         session_id=session_id,
+        server_id=token.server_id if token is not None and token.kind is TokenKind.SERVER else None,
         provenance=Provenance(catalog=catalog, grants=grants, token=token.scopes if token is not None else None),
     )
     return Standing(identity, user.id, others | {user.name}, groups, frozenset())

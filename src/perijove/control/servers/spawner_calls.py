@@ -8,6 +8,7 @@ import structlog
 
 from perijove.control.bounded import bounded
 from perijove.control.context import Hub
+from perijove.domain.errors import PerijoveError
 from perijove.domain.server import Server
 from perijove.ports.spawner import Exited, Handle, Status, Unclear
 
@@ -50,13 +51,19 @@ async def ask_spawner(hub: Hub, servers: Sequence[Server]) -> list[Status]:
 
 
 async def log_tail(hub: Hub, server: Server) -> str:
-    """The end of the server's log; "" if it cannot be had."""
+    """The end of the server's log, which the program beside it reports if the spawner has none; "" if it cannot be had."""
     try:
         text = await bounded(hub.spawner.log_tail(handle_of(server), LOG_TAIL_BYTES), min(hub.settings.limits.hook_timeout or LOG_TAIL_S, LOG_TAIL_S))
     except Exception:  # noqa: BLE001 - a log that cannot be read must not hide the failure itself
         _log.warning("log cannot be read", server=server.full_name, exc_info=True)
+        text = ""
+    if text or not server.start_id:
+        return text[-LOG_TAIL_BYTES:]
+    try:
+        report = await hub.store.read(lambda tx: tx.reports.get(server.id, server.start_id))
+    except PerijoveError:  # as above
         return ""
-    return text[-LOG_TAIL_BYTES:]
+    return report.log_tail if report is not None else ""
 
 
 class Statuses:

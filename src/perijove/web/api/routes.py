@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from perijove.web.api import authorizations, explain, groups, hub, info, servers, services, shared, shares, standing, tokens, users
+from perijove.web.api import authorizations, explain, groups, hub, info, reports, servers, services, shared, shares, standing, tokens, users
 from perijove.web.call import Call
 from perijove.web.router import Route
 
@@ -11,6 +11,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
     *hub.ROUTES,
     *users.ROUTES,
     *servers.ROUTES,
+    *reports.ROUTES,
     *tokens.ROUTES,
     *groups.ROUTES,
     *services.ROUTES,

@@ -52,11 +52,11 @@ class ServerPatch(Struct, forbid_unknown_fields=True):
     user_options: dict[str, Any] | UnsetType = UNSET
 
 
-async def require_on_server(call: Call, scope: str) -> tuple[str, str]:
-    """The names in the path, if the asker holds `scope` for that server. Raises what Call.require raises."""
+async def require_on_server(call: Call, scope: str | tuple[str, ...]) -> tuple[str, str]:
+    """The names in the path, if the asker holds `scope` (any of several) for that server. Raises what Call.require raises."""
     user, name = call.params["name"], call.params.get("server", "")
     on = server_resource(user, name)
-    if asks_groups(call.who.scopes, (scope,), on):
+    if asks_groups(call.who.scopes, (scope,) if isinstance(scope, str) else scope, on):
         person = await find_person(call.surface.hub, user)
         on = server_resource(user, name, person_groups(person.user) if person else frozenset())
     call.require(scope, on)

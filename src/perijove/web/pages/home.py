@@ -6,12 +6,14 @@ from starlette.responses import RedirectResponse, Response
 
 from perijove.control.people.visits import visits_to
 from perijove.control.servers.ask import ask_delete, ask_stop
+from perijove.control.servers.extending import extend_server
 from perijove.control.servers.naming import create_server
 from perijove.control.servers.queueing import place_of
 from perijove.domain.errors import BadInputError
 from perijove.domain.server import Phase
 from perijove.web.call import Call
 from perijove.web.pages.own import Target, asks, may_target, target_of
+from perijove.web.pages.place import places
 from perijove.web.pages.render import page
 from perijove.web.pages.shared import shared_rows
 from perijove.wire.names import user_segment
@@ -43,7 +45,7 @@ async def home(call: Call) -> Response:
         for server in person.servers
         if server.name
     ]
-    places = {
+    waits = {
         server.name: found
         for server in person.servers
         if server.phase is Phase.QUEUED and (found := await place_of(call.surface.hub, server.id)) is not None
@@ -62,7 +64,9 @@ async def home(call: Call) -> Response:
         default=next((server for server in person.servers if not server.name), None),
         default_url=call.surface.hub.addresses.server_url(user.name, ""),
         named=named,
-        places=places,
+        places=waits,
+        grounds=await places(call, person.servers),
+        may_extend=may_target(call, "start:servers", target),
         named_allowed=call.surface.hub.settings.limits.named_servers or bool(named),
         asks=asks(call, person),
         visits=await visits_to(call.surface.hub, user.name, [server.name for server in person.servers]),
@@ -73,6 +77,15 @@ async def stop(call: Call) -> Response:
     target = await target_of(call, "delete:servers")
     if target.server is not None:
         await ask_stop(call.surface.hub, target.person.user.name, target.name, actor=call.actor)
+    return see_other(call, _home_of(call, target.person.user.name))
+
+
+async def extend(call: Call) -> Response:
+    target = await target_of(call, "start:servers")
+    by_s = (await call.form()).get("by_s", "")
+    if not (by_s.isascii() and by_s.isdigit() and len(by_s) < 9):
+        raise BadInputError("By how many seconds?")
+    await extend_server(call.surface.hub, target.person.user.name, target.name, int(by_s), actor=call.actor)
     return see_other(call, _home_of(call, target.person.user.name))
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import mimetypes
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -64,7 +64,7 @@ def static_hash(name: str) -> str:
 def templates() -> Environment:
     """All of them; none is read from a file any more."""
     environment = Environment(loader=DictLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"iso": _iso, "ago": _ago, "lasting": lasting}
+    environment.filters |= {"iso": _iso, "ago": _ago, "lasting": lasting, "seconds": lambda seconds: lasting(timedelta(seconds=seconds))}
     return environment
 
 

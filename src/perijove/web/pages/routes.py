@@ -30,6 +30,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
     _get("/home/{name}", home.home),
     _post("/add-server/{name}", home.add),
     *_per_server("/stop", _post, home.stop),
+    *_per_server("/extend", _post, home.extend),
     _post("/delete/{name}/{server}", home.delete),
     _get("/spawn", spawn.form),
     _post("/spawn", spawn.start),
