@@ -7,6 +7,7 @@ its kernels need at run time is in it: socket, connection files of kernels, XDG_
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -15,18 +16,24 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, Coroutine, Mapping
+from typing import Any, Coroutine, Mapping, cast
 from urllib.parse import quote
 
 from perijove.agent.carry import Carrier, Socket
 from perijove.agent.config import Config
 from perijove.agent.dial import Dialler
+from perijove.agent.end_time import iso
+from perijove.agent.environment.trouble import DescriptionError, TroubleError
+from perijove.agent.environment.use import server_words
 from perijove.agent.listen import Listener
 from perijove.agent.log import Log
+from perijove.agent.report import Reporter
 
 SOCKET = "server.sock"
 _LONGEST_FOLDER = 80
 """Bytes. A unix socket's path may have 107, and Jupyter's kernels make some below the folder."""
+_NOT_READY = 78
+"""As sysexits.h: something is configured wrongly."""
 _TOOK_S = 15.0
 """For the server to take a connection on its socket."""
 
@@ -190,14 +197,23 @@ class Job:
         self.log = log
         self._asked = asyncio.Event()
         self._dialler: Dialler | None = None
+        self._reporter: Reporter | None = None
 
     async def run(self, words: list[str]) -> int:
         """Until the server has ended, or we are asked to; returns the exit status. `words`: the server's command."""
         folder = make_folder(self._environ)
+        reporting: asyncio.Task[None] | None = None
         try:
             environ = surroundings(self._config, folder, self._environ)
-            server = Server(words, environ, folder, self.log)
             self._handle_signals()
+            reporting = self._begin_reports()
+            if self._config.environment is not None:
+                found = await self._in_environment(self._config.environment, words, environ, folder)
+                if found is None:
+                    return _NOT_READY
+                words, more = found
+                environ.update(more)
+            server = Server(words, environ, folder, self.log)
             try:
                 await server.start(self._config.folder or environ.get("HOME"))
             except OSError as error:
@@ -205,7 +221,52 @@ class Job:
                 return 127
             return await self._serve(server)
         finally:
+            if reporting is not None and self._reporter is not None:
+                reporting.cancel()
+                await asyncio.wait([reporting])
+                await self._reporter.send()  # with the last words of the log
             shutil.rmtree(str(folder), ignore_errors=True)
+
+    async def _in_environment(
+        self, description: dict[str, Any], words: list[str], environ: Mapping[str, str], folder: Path
+    ) -> tuple[list[str], dict[str, str]] | None:
+        """The server's command in the person's environment, which is made ready first if it is not; None if that cannot be."""
+        for last in (False, True):
+            try:
+                return server_words(description, words, environ, folder)
+            except DescriptionError as error:
+                self.log.say(f"the environment is not described as it must be: {error}")
+                return None
+            except (TroubleError, OSError) as error:
+                if last:
+                    self.log.say(str(error))
+                    return None
+            if await self._prepare(description, environ) != 0:
+                return None
+        return None
+
+    async def _prepare(self, description: dict[str, Any], environ: Mapping[str, str]) -> int:
+        """As a program of its own, which can be ended at any point."""
+        program = [sys.argv[0]] if zipfile.is_zipfile(sys.argv[0]) else ["-m", "perijove.agent"]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *program,
+            "prepare",
+            env={**environ, "PERIJOVE_ENVIRONMENT": json.dumps(description)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        following = asyncio.ensure_future(self.log.follow(cast(asyncio.StreamReader, process.stdout)))  # noqa: TID251 - awaited below
+        asked = asyncio.ensure_future(self._asked.wait())  # noqa: TID251 - cancelled below
+        try:
+            await asyncio.wait([following, asked], return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                process.terminate()
+            return await process.wait()
+        finally:
+            asked.cancel()
+            following.cancel()
 
     async def _serve(self, server: Server) -> int:
         doorway = Doorway(server.socket)
@@ -240,16 +301,42 @@ class Job:
             works.append(Listener(config.start_id, config.token, config.listen, opened=doorway.opened, say=self.log.say).run())
         return works
 
+    def _begin_reports(self) -> asyncio.Task[None] | None:
+        config = self._config
+        if not config.report_url:
+            return None
+        try:
+            self._reporter = Reporter(config.start_id, config.report_url, self._environ, self.log, ca_file=config.ca_file, warn_s=config.warn_s)
+        except (OSError, ValueError) as error:
+            self.log.say(f"nothing is reported: {error}")
+            return None
+        self._reporter.warned = self._warned
+        return asyncio.get_running_loop().create_task(self._reporter.run())
+
+    def _warned(self, ends_at: float) -> None:
+        """The end is near."""
+        self.log.say(f"the batch system ends this job at {iso(ends_at)}")
+
+    def _signalled(self) -> None:
+        """SIGUSR1, SIGUSR2: batch systems send them some time before the end, if they are asked to."""
+        self.log.say("the batch system says that the end is near")
+        if self._reporter is not None:
+            self._reporter.look_again()
+
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._asked.set)
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            loop.add_signal_handler(number, self._signalled)
         loop.add_signal_handler(signal.SIGCONT, self._continued)
 
     def _continued(self) -> None:
         """After `scontrol suspend`, or before a job is preempted."""
         if self._dialler is not None:
             self._dialler.hurry()
+        if self._reporter is not None:
+            self._reporter.look_again()
 
 
 def serve(config: Config, words: list[str], environ: Mapping[str, str]) -> int:
