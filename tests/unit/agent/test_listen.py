@@ -16,7 +16,6 @@ from perijove.agent.listen import Listener
 from perijove.agent.mux import Gone, Mux, Received
 from perijove.agent.shake import Host, Peer, StrangerError, Unframer, framed
 
-
 OPEN: list[asyncio.StreamWriter] = []
 
 
