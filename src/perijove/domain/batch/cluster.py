@@ -78,42 +78,68 @@ class Association:
     default: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a request can never begin. `option`: the one that it is about, by the name a form calls it ("" if about none by itself)."""
+
+    option: str
+    text: str
+
+
 def never_starts(request: JobRequest, cluster: Cluster, associations: Sequence[Association] | None = None) -> list[str]:
+    """The texts of `objections`."""
+    return [one.text for one in objections(request, cluster, associations)]
+
+
+def objections(request: JobRequest, cluster: Cluster, associations: Sequence[Association] | None = None) -> list[Objection]:
     """Why it could never begin on this cluster as it is; [] if nothing speaks against it. `associations` None: not known, so not judged.
 
     A list of partitions passes if one of them takes it.
     """
-    found: list[str] = []
+    found: list[Objection] = []
     if associations is not None and request.account is not None and request.account not in {one.account for one in associations}:
         yours = ", ".join(sorted({one.account for one in associations})) or "none"
-        found.append(f"The account '{request.account}' is not one of yours ({yours}).")
+        found.append(Objection("account", f"The account '{request.account}' is not one of yours ({yours})."))
     if associations is not None and request.qos is not None:
         allowed = {qos for one in associations if request.account in {None, one.account} for qos in one.qos}
         if allowed and request.qos not in allowed:
-            found.append(f"The QOS '{request.qos}' is not one of yours ({', '.join(sorted(allowed))}).")
+            found.append(Objection("qos", f"The QOS '{request.qos}' is not one of yours ({', '.join(sorted(allowed))})."))
     names: list[str | None] = [*request.partition.split(",")] if request.partition else [None]
     each = [_against(request, cluster, name) for name in names]
     if all(each):
-        found += each[0] if len(each) == 1 else ["; or ".join(" ".join(reasons) for reasons in each)]
+        together = Objection("partition", "; or ".join(" ".join(one.text for one in reasons) for reasons in each))
+        found += each[0] if len(each) == 1 else [together]
     return found
 
 
-def _against(request: JobRequest, cluster: Cluster, name: str | None) -> list[str]:
+def _against(request: JobRequest, cluster: Cluster, name: str | None) -> list[Objection]:
     partition = cluster.partition(name)
     if partition is None:
         if name is None:
             return []  # the site has no default: the scheduler says so in its own words
-        return [f"There is no partition '{name}'; there are {', '.join(one.name for one in cluster.partitions)}."]
+        return [Objection("partition", f"There is no partition '{name}'; there are {', '.join(one.name for one in cluster.partitions)}.")]
     found = []
     if request.time_limit_s is not None and partition.max_time_s is not None and request.time_limit_s > partition.max_time_s:
-        found.append(f"The partition {partition.name} allows {_lasting(partition.max_time_s)}, not {_lasting(request.time_limit_s)}.")
+        text = f"The partition {partition.name} allows {_lasting(partition.max_time_s)}, not {_lasting(request.time_limit_s)}."
+        found.append(Objection("time", text))
     if request.nodes is not None and partition.max_nodes is not None and request.nodes > partition.max_nodes:
-        found.append(f"The partition {partition.name} allows {partition.max_nodes} nodes, not {request.nodes}.")
+        found.append(Objection("nodes", f"The partition {partition.name} allows {partition.max_nodes} nodes, not {request.nodes}."))
     if request.account and partition.allowed_accounts is not None and request.account not in partition.allowed_accounts:
-        found.append(f"The partition {partition.name} is not for the account {request.account}.")
+        found.append(Objection("account", f"The partition {partition.name} is not for the account {request.account}."))
     if partition.nodes and not any(_fits(request, node) for node in partition.nodes):
-        found.append(f"No node of the partition {partition.name} has {_wanted(request)}.")
+        found.append(Objection(_too_much(request, partition), f"No node of the partition {partition.name} has {_wanted(request)}."))
     return found
+
+
+def _too_much(request: JobRequest, partition: Partition) -> str:
+    """The option that by itself no node has, "" if it is all of them together."""
+    alone = {
+        "gpus": JobRequest(name="x", gpus=request.gpus, nodes=request.nodes),
+        "cpus": JobRequest(name="x", cpus=request.cpus, nodes=request.nodes),
+        "memory": JobRequest(name="x", memory_mb=request.memory_mb, nodes=request.nodes),
+        "memory_per_cpu": JobRequest(name="x", memory_per_cpu_mb=request.memory_per_cpu_mb, nodes=request.nodes),
+    }
+    return next((option for option, one in alone.items() if not any(_fits(one, node) for node in partition.nodes)), "")
 
 
 def _fits(request: JobRequest, node: Node) -> bool:
