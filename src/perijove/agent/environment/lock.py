@@ -22,7 +22,7 @@ from perijove.agent.environment.trouble import TroubleError
 
 BEAT_S = 5.0
 DEAD_S = 60.0
-_LOOK_S = 0.5
+LOOK_S = 0.25
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -31,13 +31,22 @@ class LockLostError(TroubleError):
 
 
 class Lock:
-    """`told`: called with a sentence when somebody else holds it."""
+    """`told`: called with a sentence when somebody else holds it. `now` and `rest`: the clock, in seconds."""
 
-    def __init__(self, file: Path, told: Callable[[str], None], *, beat_s: float = BEAT_S, dead_s: float = DEAD_S) -> None:
+    def __init__(
+        self,
+        file: Path,
+        told: Callable[[str], None],
+        *,
+        beat_s: float = BEAT_S,
+        now: Callable[[], float] = time.monotonic,
+        rest: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._file = file
         self._told = told
         self._beat_s = beat_s
-        self._dead_s = dead_s
+        self._now = now
+        self._rest = rest
         self._nonce = secrets.token_hex(8)
         self._count = 0
         self._opened = -1
@@ -47,19 +56,19 @@ class Lock:
     def __enter__(self) -> Lock:  # noqa: PYI034 - Self needs a newer Python
         """Waits until it is ours. Raises OSError if the folder cannot be written to."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        seen, since, told = "", time.monotonic(), False
+        seen, since, told = "", self._now(), False
         while not self._made():
-            now = time.monotonic()
+            now = self._now()
             text = _read(self._file)
             if text != seen:
                 seen, since = text, now
-            if now - since > self._dead_s or _gone(text):
+            if now - since > DEAD_S or _gone(text):
                 self._take_away(text)
                 continue
             if not told:
                 told = True
                 self._told(f"Somebody else ({_owner(text)}) is at work on this environment; this waits for them.")
-            time.sleep(_LOOK_S)
+            self._rest(LOOK_S)
         self._beating = threading.Thread(target=self._beat, daemon=True)
         self._beating.start()
         return self
