@@ -1,0 +1,78 @@
+"""The whole site: somebody signs in, starts a server whose job dials in to the gateway of `perijove up`, and works in it."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+
+import httpx2 as httpx
+import pytest
+
+from perijove.processes.agent_file import packed
+from tests.running.browser import Person
+from tests.running.perijove import Running, perijove, until
+
+TOKEN = token_hex(32)
+PASS = token_hex(16)
+
+
+@pytest.fixture(scope="module")
+def running(user_env: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("jobs")
+    (folder / "perijove-agent").write_bytes(packed())
+    settings = f"""
+[proxy]
+listen = "PROXY"
+token = {{ value = "{TOKEN}" }}
+[hub]
+listen = "HUB"
+[gateway]
+enabled = true
+listen = "unix:{{folder}}/gateway.sock"
+[authenticator]
+use = "dummy"
+[access]
+allow_all = true
+[[services]]
+name = "test"
+api_token = "{PASS}"
+[[roles]]
+name = "test"
+services = ["test"]
+scopes = ["admin:servers", "read:users"]
+[spawner]
+use = "tests.integration.tunnel.dialling:Dialling"
+program = "{folder}/perijove-agent"
+python = "{user_env}/bin/python"
+dial = "ws://PROXY/tunnel/"
+hub = "http://HUB"
+token = "{TOKEN}"
+folder = "{folder}"
+"""
+    with perijove(settings) as found:
+        yield found
+
+
+def open_lab(person: Person) -> bool:
+    answer = person.get("/user/ada/lab")
+    return answer.status_code == 200 and answer.url.path.startswith("/user/ada/")
+
+
+def test_a_person_works_in_a_job_that_has_dialled_in(running: Running) -> None:
+    ada = Person(running.url)
+    assert ada.sign_in("ada").status_code == 200
+    ada.submit("/hub/home", "/hub/spawn/ada")
+    until(lambda: open_lab(ada), what=f"ada's server in:\n{running.output}")
+    assert ada.get("/user/ada/api/status").status_code == 200
+    bob = Person(running.url)
+    bob.sign_in("bob")
+    assert bob.get("/user/ada/api/status").status_code in {403, 404}
+    bob.close()
+    first = running.child("gateway")
+    os.kill(first, signal.SIGKILL)
+    until(lambda: running.child("gateway") != first and ada.get("/user/ada/api/status").status_code == 200, what="the gateway again")
+    bearer = {"authorization": f"token {PASS}"}
+    assert httpx.delete(f"{running.hub_url}/hub/api/users/ada/server", headers=bearer, timeout=60).status_code in {202, 204}
+    until(lambda: not httpx.get(f"{running.hub_url}/hub/api/users/ada", headers=bearer, timeout=60).json().get("servers"), what="the end")
+    ada.close()
