@@ -57,7 +57,7 @@ class Lock:
         """Waits until it is ours. Raises OSError if the folder cannot be written to."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         seen, since, told = "", self._now(), False
-        while not self._made():
+        while self._file.exists() or not self._made():
             now = self._now()
             text = _read(self._file)
             if text != seen:
