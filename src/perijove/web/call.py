@@ -131,15 +131,17 @@ class Call:
     async def body(self, most: int = MAX_BODY) -> bytes:
         """The request's body, which may be read again. Raises BadInputError when it is larger than `most` bytes."""
         if self._body is None:
-            self._body = await self._read_body(most)
+            self._body = await self._read_body()
+        if len(self._body) > most:
+            raise BadInputError(f"The body is larger than {most} bytes.")
         return self._body
 
-    async def _read_body(self, most: int) -> bytes:
+    async def _read_body(self) -> bytes:
         chunks, size = [], 0
         async for chunk in self.request.stream():
             size += len(chunk)
-            if size > most:
-                raise BadInputError(f"The body is larger than {most} bytes.")
+            if size > MAX_BODY:
+                raise BadInputError(f"The body is larger than {MAX_BODY} bytes.")
             chunks.append(chunk)
         return b"".join(chunks)
 
