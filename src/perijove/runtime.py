@@ -67,6 +67,7 @@ from perijove.telemetry.metrics import Metrics
 from perijove.web.answers import Answers
 from perijove.web.api.routes import ROUTES as API
 from perijove.web.app import App
+from perijove.web.crowd import Crowd
 from perijove.web.ending import Ending
 from perijove.web.oauth.routes import ROUTES as OAUTH
 from perijove.web.openapi.routes import openapi_routes
@@ -293,20 +294,21 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
                 metrics=metrics,
                 answers=Answers(hub),
                 reports=Reports(hub),
-                proxy_token=proxy_token(loaded, keys_of(loaded)),
                 desk=ReportDesk(hub),
+                proxy_token=proxy_token(loaded, keys_of(loaded)),
                 page_key=hub.secrets.key("page-token"),
                 started=hub.clock.now(),
                 ending=stop,
                 waking=Waking(hub.clock),
+                crowd=Crowd(metrics),
             )
             async with asyncio.TaskGroup() as group:
                 work = [
                     group.create_task(run_reconciler(hub), name="reconciler"),
                     group.create_task(surface.reports.run(), name="reports"),
+                    group.create_task(surface.desk.run(), name="reports of places"),
                     group.create_task(keep_house(hub), name="housekeeping"),
                     group.create_task(keep_auth_states(hub), name="auth states"),
-                    group.create_task(surface.desk.run(), name="reports of places"),
                     group.create_task(watch_gauges(hub, metrics), name="gauges"),
                     group.create_task(watch_service_gauges(hub, metrics), name="service gauges"),
                     group.create_task(watch_loop(metrics), name="loop"),

@@ -101,6 +101,14 @@ class Metrics:
             "How long the first has waited of those whom no limit of their own keeps; 0 if nobody",
             registry=registry,
         )
+        self.requests_refused = Counter(
+            f"{prefix}requests_refused",
+            "Requests refused because there was too much at once: requests, streams of progress, or streams of one person (streams_each)",
+            ["reason"],
+            registry=registry,
+        )
+        self.requests_open = Gauge(f"{prefix}requests_open", "Requests that are being answered", registry=registry)
+        self.streams_open = Gauge(f"{prefix}progress_streams_open", "Streams of progress that are being sent", registry=registry)
         self.pressure = PressureCollector(prefix, registry)
         self._request_children: dict[tuple[str, str, int], Histogram] = {}
         self._asked_to_stop: dict[int, float] = {}
@@ -113,6 +121,8 @@ class Metrics:
             self.spawn_duration.labels(status, "")
             self.stop_duration.labels(status)
             self.login_duration.labels(status)
+        for reason in ("requests", "streams", "streams_each"):
+            self.requests_refused.labels(reason)
         for status in ("running", "stopped"):
             self.poll_duration.labels(status)
         self.proxy_add_duration.labels("success")

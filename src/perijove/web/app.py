@@ -4,6 +4,7 @@ One layer instead of a stack of middleware: a token check costs little more than
 """
 
 import time
+from contextlib import nullcontext
 from secrets import token_hex
 from urllib.parse import quote
 
@@ -33,6 +34,8 @@ _API_HEADERS = (
     (b"content-security-policy", b"frame-ancestors 'none'; default-src 'none'"),
     (b"access-control-allow-headers", b"accept, content-type, authorization"),
 )
+_VITAL = frozenset({"/health", "/api/health", "/perijove/ready", "/metrics", "/api/metrics"})
+"""Answered however much there is to do: by these others find out how the hub is."""
 HubRoute = Route[Call, Response]
 
 
@@ -85,9 +88,10 @@ class App:
                 return self._outside(call)
             if match.route is None:
                 return self._no_route(call, match)
-            await identify(call, match.route.access)
-            async with errand_of(call):
-                return await match.route.handler(call)
+            with nullcontext() if access is Access.PROXY or path in _VITAL else self._surface.crowd.request():
+                await identify(call, match.route.access)
+                async with errand_of(call):
+                    return await match.route.handler(call)
         except NotSignedInError as error:
             if wants is Wants.PAGE and access in {Access.PAGE, Access.READ}:
                 return self._to_sign_in(call)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -14,6 +15,8 @@ from perijove.web.ending import Ending
 LINGER_S: Final = 1.2
 """How long connections that clients keep are left open at the end. A proxy sends what it could not send twice only over connections that were
 used in the last second, so none of those is closed under its hands."""
+UNREAD_MS: Final = 60_000
+"""How long somebody may let what we sent lie unread. Browsers read at once, proxies within their own time limits."""
 _LOOK_S: Final = 0.02
 
 
@@ -52,6 +55,8 @@ async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: 
         if serving.done():
             serving.result()
             raise OSError(f"cannot listen on {host}:{port}: the address is taken or not this machine's")
+        for listening in server.servers:
+            _give_up_on_who_does_not_read(listening)
         ready.set()
         stopping = asyncio.create_task(stop.wait(), name="http-stop")  # noqa: TID251 - cancelled two lines below
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -60,6 +65,15 @@ async def serve(app: ASGIApp, host: str, port: int, ready: asyncio.Event, stop: 
     finally:
         server.should_exit = True
         await serving
+
+
+def _give_up_on_who_does_not_read(listening: asyncio.Server) -> None:
+    """Connections that are taken there inherit it. Without it, an answer lies in memory for as long as its reader likes, and a stream of events
+    never ends (tcp(7): it counts while the other side's window is closed, too)."""
+    for taken in listening.sockets:
+        if taken.family in {socket.AF_INET, socket.AF_INET6}:
+            with socket.socket(fileno=os.dup(taken.fileno())) as same:
+                same.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
 
 
 async def _linger(server: uvicorn.Server, serving: asyncio.Task[None], *, relieved: bool) -> None:

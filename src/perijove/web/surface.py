@@ -9,6 +9,7 @@ from perijove.control.servers.activity import Reports
 from perijove.control.servers.reporting import ReportDesk
 from perijove.telemetry.metrics import Metrics
 from perijove.web.answers import Answers
+from perijove.web.crowd import Crowd
 from perijove.web.ending import Ending
 from perijove.web.waking import Waking
 
@@ -25,12 +26,13 @@ class Surface:
     metrics: Metrics
     answers: Answers
     reports: Reports
-    proxy_token: str
     desk: ReportDesk
+    proxy_token: str
     page_key: bytes
     started: datetime
     ending: Ending
     waking: Waking
+    crowd: Crowd
 
     @property
     def base_url(self) -> str:

@@ -20,10 +20,11 @@ MISSING = {
 }
 """Of JupyterHub's, and why we have none."""
 OURS = {
-    "jupyterhub_audit_events", "jupyterhub_duty_holder", "jupyterhub_proxies", "jupyterhub_proxy_changes_behind",
+    "jupyterhub_audit_events", "jupyterhub_duty_holder", "jupyterhub_proxies", "jupyterhub_proxy_changes_behind", "jupyterhub_progress_streams_open",
     "jupyterhub_queue_longest_wait_seconds", "jupyterhub_queued_servers", "jupyterhub_replica_clock_ahead_seconds", "jupyterhub_replica_leases",
-    "jupyterhub_replicas", "jupyterhub_server_queue_wait_seconds", "jupyterhub_server_transitions", "jupyterhub_service_restarts",
-    "jupyterhub_service_up", "jupyterhub_store_available", "jupyterhub_store_outages", "jupyterhub_store_refused", "jupyterhub_store_waiting",
+    "jupyterhub_replicas", "jupyterhub_requests_open", "jupyterhub_requests_refused", "jupyterhub_server_queue_wait_seconds",
+    "jupyterhub_server_transitions", "jupyterhub_service_restarts", "jupyterhub_service_up", "jupyterhub_store_available", "jupyterhub_store_outages",
+    "jupyterhub_store_refused", "jupyterhub_store_waiting",
 }  # fmt: skip
 """Beyond JupyterHub's."""
 PROGRESS = "jupyterhub.apihandlers.users.SpawnProgressAPIHandler"

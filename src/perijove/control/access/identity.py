@@ -21,7 +21,7 @@ from perijove.domain.access import Identity
 from perijove.domain.change import Notice, Topic
 from perijove.domain.server import UserId
 from perijove.domain.token import Session, TokenKind, hash_secret
-from perijove.ports.store.store import Tx
+from perijove.ports.store.store import DatabaseUnavailableError, Tx
 
 _log = structlog.get_logger("perijove.identity")
 TOPICS = (Topic.TOKEN, Topic.SESSION, Topic.USER, Topic.GROUP, Topic.ROLE, Topic.SERVICE)
@@ -255,4 +255,7 @@ async def open_identities(hub: Hub) -> AsyncIterator[Identities]:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await identities.flush()
+        try:
+            await identities.flush()
+        except DatabaseUnavailableError as error:  # it must not keep a hub from ending as it was asked to
+            complain("last activity could not be written", error)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from perijove.control.people.users import find_person
 from perijove.control.servers.ask import ask_delete, ask_start, ask_stop
@@ -18,6 +18,7 @@ from perijove.web.api.models import Problem, QueuePlaceModel, ServerModel
 from perijove.web.api.progress import event_lines
 from perijove.web.api.shown import person_groups, queue_place_model, server_model
 from perijove.web.call import Call, json_response
+from perijove.web.crowd import CountedStream
 from perijove.web.described import EVENTS, Gives, body, gives
 from perijove.web.router import Access, Route
 
@@ -156,9 +157,7 @@ async def watch(call: Call) -> Response:
     server = await get_server(call.surface.hub, user, name)
     if server.phase in {Phase.STOPPED, Phase.STOPPING}:
         raise BadInputError(f"{server.full_name} is not starting.", "Start it first.")
-    return StreamingResponse(
-        event_lines(call, server), media_type="text/event-stream", headers={"cache-control": "no-cache", "x-accel-buffering": "no"}
-    )
+    return CountedStream(event_lines(call, server), call.surface.crowd, call.who)
 
 
 async def place(call: Call) -> Response:

@@ -11,10 +11,11 @@ from perijove.web.call import Call
 from perijove.web.pages.render import page
 
 
-async def error_page(call: Call, error: PerijoveError) -> Response:
-    """What happened and what to do next. What is over soon is asked for again by the page itself."""
+async def error_page(call: Call, error: PerijoveError, *, alone: bool = False) -> Response:
+    """What happened and what to do next. What is over soon is asked for again by the page itself. `alone`: without the menu, which is in the
+    database."""
     again_s = error.retry_after_s if error.status == HTTPStatus.SERVICE_UNAVAILABLE and call.request.method == "GET" else None
-    without_menu: dict[str, Any] = {"services": []} if isinstance(error, DatabaseUnavailableError) else {}  # it is in the database
+    without_menu: dict[str, Any] = {"services": []} if alone or isinstance(error, DatabaseUnavailableError) else {}
     response = await page(
         call,
         "error.html",

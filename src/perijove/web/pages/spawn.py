@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from perijove.control.servers.ask import ask_start
 from perijove.control.servers.naming import find_server
@@ -15,6 +15,7 @@ from perijove.domain.options import OptionField
 from perijove.domain.server import Phase
 from perijove.web.api.progress import event_lines
 from perijove.web.call import Call, json_response
+from perijove.web.crowd import CountedStream
 from perijove.web.pages.own import Target, asks, may_target, option_fields, target_of, visible_profiles
 from perijove.web.pages.render import page
 from perijove.web.redirect import counted, safe_next
@@ -125,8 +126,7 @@ async def events(call: Call) -> Response:
     target = await target_of(call, "read:servers")
     if target.server is None:
         raise NotFoundError("This server was never started.")
-    lines = event_lines(call, target.server, with_log=True)
-    return StreamingResponse(lines, media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+    return CountedStream(event_lines(call, target.server, with_log=True), call.surface.crowd, call.who)
 
 
 async def _not_running(call: Call, target: Target, *, status: int, following: str = "") -> Response:
