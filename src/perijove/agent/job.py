@@ -34,6 +34,8 @@ _LONGEST_FOLDER = 80
 """Bytes. A unix socket's path may have 107, and Jupyter's kernels make some below the folder."""
 _NOT_READY = 78
 """As sysexits.h: something is configured wrongly."""
+_TELL_S = 3.0
+"""Between two reports of how far an environment is."""
 _TOOK_S = 15.0
 """For the server to take a connection on its socket."""
 
@@ -198,6 +200,8 @@ class Job:
         self._asked = asyncio.Event()
         self._dialler: Dialler | None = None
         self._reporter: Reporter | None = None
+        self._told_at = -_TELL_S
+        self._news: dict[str, Any] = {}
 
     async def run(self, words: list[str]) -> int:
         """Until the server has ended, or we are asked to; returns the exit status. `words`: the server's command."""
@@ -235,15 +239,28 @@ class Job:
             try:
                 return server_words(description, words, environ, folder)
             except DescriptionError as error:
-                self.log.say(f"the environment is not described as it must be: {error}")
+                self._told({"step": "description", "state": "failed", "text": f"The environment is not described as it must be: {error}"})
                 return None
             except (TroubleError, OSError) as error:
                 if last:
-                    self.log.say(str(error))
+                    self._told({"step": "use", "state": "failed", "text": str(error)})
                     return None
             if await self._prepare(description, environ) != 0:
                 return None
         return None
+
+    def _told(self, news: dict[str, Any]) -> None:
+        """Of the environment. Every step is in the log; the hub hears of it at most every `_TELL_S`, but of a failure in any case (with the last report)."""
+        self._news = news
+        self.log.say("\n".join(str(news[key]) for key in ("text", "output") if news.get(key)))
+        if self._reporter is None:
+            return
+        ready = news.get("step") == "ready"
+        self._reporter.preparing = None if ready else {key: news.get(key) for key in ("step", "state", "text", "percent")}
+        now = asyncio.get_running_loop().time()
+        if ready or now - self._told_at >= _TELL_S:
+            self._told_at = now
+            self._reporter.tell()
 
     async def _prepare(self, description: dict[str, Any], environ: Mapping[str, str]) -> int:
         """As a program of its own, which can be ended at any point."""
@@ -257,16 +274,37 @@ class Job:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        following = asyncio.ensure_future(self.log.follow(cast(asyncio.StreamReader, process.stdout)))  # noqa: TID251 - awaited below
+        following = asyncio.ensure_future(self._follow(cast(asyncio.StreamReader, process.stdout)))  # noqa: TID251 - awaited below
         asked = asyncio.ensure_future(self._asked.wait())  # noqa: TID251 - cancelled below
         try:
             await asyncio.wait([following, asked], return_when=asyncio.FIRST_COMPLETED)
             if not following.done():
                 process.terminate()
-            return await process.wait()
+            code = await process.wait()
+            if code and not self._asked.is_set() and self._news.get("state") != "failed":
+                self._told({"step": "failed", "state": "failed", "text": f"The environment could not be made ready: the program ended with {code}."})
+            return code
         finally:
             asked.cancel()
             following.cancel()
+
+    async def _follow(self, lines: asyncio.StreamReader) -> None:
+        """What `prepare` tells, until it ends."""
+        while True:
+            try:
+                line = await lines.readline()
+            except ValueError:  # longer than any of ours
+                continue
+            if not line:
+                return
+            try:
+                news = json.loads(line)
+            except ValueError:
+                news = None
+            if isinstance(news, dict) and news.get("step") != "folder":
+                self._told(news)
+            elif news is None:
+                self.log.write(line)
 
     async def _serve(self, server: Server) -> int:
         doorway = Doorway(server.socket)

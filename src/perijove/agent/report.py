@@ -47,6 +47,8 @@ class Reporter:
         self._news = asyncio.Event()
         self._gpu_tries = _GPU_TRIES
         self._said = ""
+        self.preparing: Mapping[str, Any] | None = None
+        """Where the environment stands that is made ready: step, state, text, percent. None once it is ready."""
         self.warned: Callable[[float], None] = lambda _: None
 
     async def run(self) -> None:
@@ -96,6 +98,7 @@ class Reporter:
             "log_tail": self._log.tail,
             "restarts": int(restarts) if restarts.isdigit() else 0,
             "session": self._session,
+            "preparing": self.preparing,
         }
 
     async def _gpus(self) -> list[dict[str, Any]]:
