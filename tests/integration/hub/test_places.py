@@ -162,3 +162,35 @@ def test_the_token_of_a_server_that_ended_reports_no_more(running: Running) -> N
         assert server.post("gus/server/report", json=report(job)).status_code == 204
         until(lambda: api.delete("/users/gus/server").status_code == 204, what="a stopped server")
         assert server.post("gus/server/report", json=report(job)).status_code == 403
+
+
+def test_who_waits_sees_the_schedulers_place_estimate_and_words_and_starts_again_with_one_click(running: Running) -> None:
+    hal = Person(running.hub_url)
+    hal.sign_in("hal")
+    waits = hal.submit("/hub/spawn/hal", "/hub/spawn/hal", **{"option.time": "2:00:00", "option.partition": "gpu"})
+    assert waits.url.path == "/hub/spawn-pending/hal"
+    page = until(lambda: text if "Priority" in (text := hal.get("/hub/spawn-pending/hal").text) else "", what="the scheduler's words")
+    assert "Other jobs are before it in the queue." in page
+    assert '<dd id="place">3</dd>' in page
+    assert '<dd id="estimate">in 25 minutes</dd>' in page
+    assert "PENDING (Priority) job 17" in page
+    token = {"authorization": f"token {TOKEN}"}
+    with httpx.stream("GET", f"{running.hub_url}/hub/api/users/hal/server/progress", headers=token, timeout=30) as stream:
+        told = next(event for line in stream.iter_lines() if line.startswith("data: ") and "place" in (event := json.loads(line[6:])))
+    assert (told["message"], told["place"], told["detail"]) == ("Other jobs are before it in the queue.", 3, "PENDING (Priority) job 17")
+    assert timedelta(minutes=20) < datetime.fromisoformat(told["estimate"]) - datetime.now(UTC) <= timedelta(minutes=25)
+    first = json.loads((running.folder / "hal.json").read_text())
+    (running.folder / "hal.fail").write_text("Your account def-x may not use the partition gpu.")
+    ended = until(lambda: text if "is not running" in (text := hal.get("/hub/spawn-pending/hal").text) else "", what="the reason")
+    assert "Your account def-x may not use the partition gpu." in ended
+    assert "Choose another account." in ended
+    (running.folder / "hal.fail").unlink()
+    (running.folder / "hal.go").touch()
+    assert "Start again with the same request" in ended
+    assert "Start again with the same request" in hal.get("/hub/home").text
+    hal.submit("/hub/spawn-pending/hal", "/hub/spawn/hal", again="yes")
+    until(lambda: "phase-ready" in hal.get("/hub/home").text, what="a running server")
+    second = json.loads((running.folder / "hal.json").read_text())
+    assert second["options"] == first["options"] == {"time": "2:00:00", "partition": "gpu"}
+    assert second["start_id"] != first["start_id"]
+    hal.close()

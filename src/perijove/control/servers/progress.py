@@ -65,6 +65,13 @@ async def wait_until_settled(hub: Hub, server: Server, within_s: float) -> Serve
             return present
 
 
+async def said_last(hub: Hub, server: Server) -> ProgressEvent | None:
+    """What the spawner said last of the present attempt."""
+    notices = await hub.store.read(lambda tx: tx.notices.progress(server.id))
+    said = [notice.data for notice in notices if notice.data.get("start_id") == server.start_id]
+    return _said(said[-1], 0.0) if said else None
+
+
 async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
     """The present attempt from its beginning to its end, however often the hub is restarted meanwhile."""
     seen, percent, phase, attempt, shown = 0, 0.0, None, server.start_id, None

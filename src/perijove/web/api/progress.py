@@ -11,6 +11,7 @@ import msgspec
 from perijove.control.servers.progress import ProgressEvent, progress
 from perijove.control.servers.spawner_calls import log_tail
 from perijove.domain.server import Phase, Server
+from perijove.ports.store.store import DatabaseUnavailableError
 from perijove.web.api.shown import queue_place_model
 from perijove.web.call import Call
 
@@ -18,6 +19,8 @@ KEEP_ALIVE_S = 8.0
 """An empty line now and then, so that nobody between us and the browser takes the stream for dead (JupyterHub's interval)."""
 LOG_S = 2.0
 _SOON_MS = 200
+_LATER_MS = 2000
+"""The database is away: it is asked again from a new stream."""
 _SPREAD_MS = 1300
 """This hub ends: whoever waits asks another, or the next, and a class of three hundred does not do so in one moment."""
 
@@ -36,7 +39,7 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
             if waiting.done():
                 event, waiting = waiting.result(), None
                 waits = event.queue is not None
-                yield _line(_shape(call, server, event))
+                yield _line(_shape(call, server, event) | _last_log(event, with_log=with_log))
                 if event.last:
                     return
                 continue
@@ -52,6 +55,8 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
                 yield b"\n\n"
     except StopAsyncIteration:
         pass
+    except DatabaseUnavailableError:
+        yield b"retry: %d\n\n" % (_LATER_MS + randbelow(_LATER_MS))
     finally:
         ending.cancel()
         if waiting is not None:  # a generator that is still being asked cannot be closed
@@ -63,6 +68,12 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
 
 def _line(value: dict[str, Any]) -> bytes:
     return b"data: " + msgspec.json.encode(value) + b"\n\n"
+
+
+def _last_log(event: ProgressEvent, *, with_log: bool) -> dict[str, Any]:
+    """Of a start that failed, what its server said at the end."""
+    failure = event.ended.failure if with_log and event.ended is not None else None
+    return {"log": failure.log_tail} if failure is not None and failure.log_tail else {}
 
 
 def _shape(call: Call, server: Server, event: ProgressEvent) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Start a server: options, progress, and what people see at a server that does not run."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -8,11 +9,12 @@ from starlette.responses import RedirectResponse, Response
 
 from perijove.control.servers.ask import ask_start
 from perijove.control.servers.naming import find_server
+from perijove.control.servers.progress import said_last
 from perijove.control.servers.queueing import place_of
 from perijove.domain.access import may, server_resource
 from perijove.domain.errors import BadInputError, NotFoundError, PerijoveError
 from perijove.domain.options import OptionField
-from perijove.domain.server import Phase
+from perijove.domain.server import START_PHASES, Phase
 from perijove.web.api.progress import event_lines
 from perijove.web.call import Call, json_response
 from perijove.web.crowd import CountedStream
@@ -65,6 +67,9 @@ async def start(call: Call) -> Response:
     target = await target_of(call, "start:servers")
     sent = await call.form()
     options: dict[str, Any] = {}
+    if sent.get("again") == "yes":
+        await ask_start(call.surface.hub, target.person.user.name, target.name, options=None, actor=call.actor)
+        return RedirectResponse(_pending_url(call, target), 303)
     try:
         options = _options(sent, option_fields(call, target.person), profiled=bool(visible_profiles(call, target.person)))
         chosen = options if asks(call, target.person) else None
@@ -107,7 +112,9 @@ async def pending(call: Call) -> Response:
         return RedirectResponse(next_of(call) or target.url(call), 302)
     if server is None or server.stopped:
         return await _not_running(call, target, status=200)
-    place = await place_of(call.surface.hub, server.id) if server.phase is Phase.QUEUED else None
+    hub = call.surface.hub
+    place = await place_of(hub, server.id) if server.phase is Phase.QUEUED else None
+    said = await said_last(hub, server) if server.phase in START_PHASES - {Phase.QUEUED} else None
     title = target.title(call)
     return await page(
         call,
@@ -116,9 +123,14 @@ async def pending(call: Call) -> Response:
         path=target.path,
         next=next_of(call),
         stopping=server.phase is Phase.STOPPING,
-        message=f"{place.words}. {place.reason}" if place else "One moment …",
-        lines=[],
+        message=f"{place.words}. {place.reason}" if place else said.message if said else "One moment …",
+        said=None if said is None else {"place": said.place, "begins": _moment(said.estimate), "detail": said.detail},
+        asks=asks(call, target.person),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 async def events(call: Call) -> Response:
@@ -141,6 +153,7 @@ async def _not_running(call: Call, target: Target, *, status: int, following: st
         failure=target.server.failure if target.server else None,
         may_start=may_target(call, "start:servers", target),
         asks=asks(call, target.person),
+        again=bool(target.server and target.server.options),
     )
 
 

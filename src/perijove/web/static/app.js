@@ -1,4 +1,4 @@
-// Small conveniences; every page works without them but for live progress.
+// Small conveniences; every page works without them.
 "use strict";
 
 for (const form of document.querySelectorAll("form[data-confirm]")) {
@@ -15,89 +15,16 @@ const openTarget = () => {
 window.addEventListener("hashchange", openTarget);
 openTarget();
 
-// Live progress. Read with fetch, not EventSource, so that the page token travels in a header and never in an address.
-const pending = document.getElementById("pending");
-if (pending) watch(pending);
-
-async function watch(box) {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      const answer = await within(fetch(box.dataset.events, { headers: { "X-XSRFToken": document.body.dataset.xsrf, Accept: "text/event-stream" } }));
-      if (answer.status === 403) return void window.location.reload();
-      if (answer.ok && (await readEvents(answer.body, (event) => show(box, event)))) return;
-    } catch {
-      // the hub is away; the server goes on without it, and so do we
-    }
-    await new Promise((done) => setTimeout(done, Math.min(10000, 500 * 2 ** tries)));
-  }
-}
-
-// The hub says something every eight seconds: after a longer silence the way to it is cut, and another may be open.
-const SILENCE_MS = 20000;
-
-function within(promise) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("silence")), SILENCE_MS);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
-
-async function readEvents(stream, handle) {
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const { value, done } = await within(reader.read());
-    if (done) return false;
-    text += value;
-    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-      const data = text.slice(0, end).split("\n").filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join("\n");
-      text = text.slice(end + 2);
-      if (data && handle(JSON.parse(data))) {
-        await reader.cancel();
-        return true;
-      }
-    }
-  }
-}
-
-function show(box, event) {
-  if (event.log !== undefined) {
-    const pre = document.getElementById("log");
-    pre.textContent = event.log;
-    pre.scrollTop = pre.scrollHeight;
-    document.getElementById("log-box").hidden = !event.log;
-    return false;
-  }
-  const bar = box.querySelector(".bar");
-  if (event.progress !== undefined && event.progress !== null) {
-    bar.setAttribute("aria-valuenow", String(Math.round(event.progress)));
-    bar.firstElementChild.style.width = `${event.progress}%`;
-  }
-  if (event.message) {
-    const message = document.getElementById("message");
-    const list = document.getElementById("events");
-    // Places in the queue follow each other every other second: one line for all of them, read aloud once.
-    const again = event.queue && list.lastElementChild?.dataset.queue;
-    message.setAttribute("aria-live", again ? "off" : "polite");
-    message.textContent = event.message;
-    const item = again ? list.lastElementChild : document.createElement("li");
-    if (event.queue) item.dataset.queue = "yes";
-    item.textContent = event.message;
-    list.append(item);
-  }
-  if (event.ready) {
-    window.location.replace(box.dataset.next || event.url);
-    return true;
-  }
-  if (event.failed || event.stopped) {
-    if (event.stopped) return void window.location.replace(document.querySelector(".brand").href) || true;
-    bar.classList.add("bad");
-    const problem = document.getElementById("failed");
-    problem.textContent = `${event.message} ${event.hint || ""}`;
-    problem.hidden = false;
-    document.getElementById("cancel").hidden = true;
-    document.getElementById("retry").hidden = false;
-    return true;
-  }
-  return false;
+// Moments to come are counted down, and called out once when they are near.
+for (const time of document.querySelectorAll("time[data-left]")) {
+  const ends = Date.parse(time.dateTime);
+  const box = time.closest(".ends");
+  const tick = () => {
+    const left = Math.round((ends - Date.now()) / 1000);
+    time.textContent = left <= 0 ? "now" : left < 120 ? `in ${left} s` : left < 7200 ? `in ${Math.round(left / 60)} min` : `in ${Math.round(left / 3600)} hours`;
+    time.title = new Date(ends).toLocaleString();
+    if (box && left <= 900) box.classList.add("soon");
+    setTimeout(tick, left < 120 ? 1000 : 30000);
+  };
+  tick();
 }
