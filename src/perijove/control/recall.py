@@ -3,11 +3,12 @@
 An answer that was being looked up when a notice about it arrived is not kept but looked up again: the notice wins.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from perijove.domain.change import Notice, Topic
 
@@ -33,6 +34,13 @@ class _Lookup:
         self.everything = False
 
 
+class _Again:
+    """Whoever asked was cancelled; somebody else should ask."""
+
+
+_AGAIN: Final = _Again()
+
+
 class Recall(Generic[V]):
     """Keeps nothing until `begin`, which is to be called when notices begin to arrive, and after each gap in them."""
 
@@ -41,6 +49,7 @@ class Recall(Generic[V]):
         self._answers: OrderedDict[bytes, Answer[V]] = OrderedDict()
         self._tagged: dict[Tag, set[bytes]] = {}
         self._lookups: set[_Lookup] = set()
+        self._asking: dict[bytes, asyncio.Future[V | _Again | None]] = {}
         self._live = False
 
     def __len__(self) -> int:
@@ -64,7 +73,30 @@ class Recall(Generic[V]):
         return answer.value
 
     async def look_up(self, key: bytes, query: Callable[[], Awaitable[Answer[V] | None]]) -> V | None:
-        """Ask, and keep the answer. `query` is asked again as long as notices about its answer come in meanwhile."""
+        """Ask, and keep the answer. `query` is asked again as long as notices about its answer come in meanwhile. Many who want the same at once
+        share one question, and its error."""
+        early = self._asking.get(key)
+        while (asking := self._asking.get(key)) is not None:
+            value = await asyncio.shield(asking)
+            # "There is none" from a question that was asked before we came may be about the moment before it was made.
+            if not isinstance(value, _Again) and (value is not None or asking is not early):
+                return value
+        asking = self._asking[key] = asyncio.get_running_loop().create_future()
+        try:
+            value = await self._ask(key, query)
+        except asyncio.CancelledError:
+            asking.set_result(_AGAIN)
+            raise
+        except BaseException as error:
+            asking.set_exception(error)
+            asking.exception()  # perhaps nobody else wants to know
+            raise
+        finally:
+            del self._asking[key]
+        asking.set_result(value)
+        return value
+
+    async def _ask(self, key: bytes, query: Callable[[], Awaitable[Answer[V] | None]]) -> V | None:
         while True:
             lookup = _Lookup()
             self._lookups.add(lookup)

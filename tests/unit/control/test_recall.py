@@ -115,3 +115,76 @@ async def test_what_does_not_exist_any_more_is_forgotten() -> None:
 
     assert await recall.look_up(b"t", gone) is None
     assert recall.get(b"t", NOW) is None
+
+
+class Slow:
+    """A database that answers when it is told to."""
+
+    def __init__(self, *answers: str | Exception | None) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+        self.arrived = asyncio.Semaphore(0)
+        self.go_on = asyncio.Semaphore(0)
+
+    async def query(self) -> Answer[str] | None:
+        self.asked += 1
+        answer = self.answers.pop(0)
+        self.arrived.release()
+        await self.go_on.acquire()
+        if isinstance(answer, Exception):
+            raise answer
+        return None if answer is None else Answer(answer, frozenset({ALICE}), LATER)
+
+
+async def test_many_who_miss_the_same_at_once_ask_once() -> None:
+    recall: Recall[str] = Recall(10)
+    recall.begin()
+    slow = Slow("alice")
+    tasks = [asyncio.create_task(recall.look_up(b"t", slow.query)) for _ in range(500)]
+    await slow.arrived.acquire()
+    slow.go_on.release()
+    assert await asyncio.gather(*tasks) == ["alice"] * 500
+    assert slow.asked == 1
+
+
+async def test_they_share_an_error_and_the_next_one_asks_anew() -> None:
+    recall: Recall[str] = Recall(10)
+    recall.begin()
+    slow = Slow(OSError("away"), "alice")
+    tasks = [asyncio.create_task(recall.look_up(b"t", slow.query)) for _ in range(500)]
+    await slow.arrived.acquire()
+    slow.go_on.release()
+    assert {str(each) for each in await asyncio.gather(*tasks, return_exceptions=True)} == {"away"}
+    assert slow.asked == 1
+    slow.go_on.release()
+    assert await recall.look_up(b"t", slow.query) == "alice"
+
+
+async def test_who_asks_for_all_may_be_cancelled() -> None:
+    recall: Recall[str] = Recall(10)
+    recall.begin()
+    slow = Slow("never told", "alice")
+    first, *others = [asyncio.create_task(recall.look_up(b"t", slow.query)) for _ in range(10)]
+    await slow.arrived.acquire()
+    first.cancel()
+    others.pop().cancel()  # and so may those who wait for that
+    await slow.arrived.acquire()
+    slow.go_on.release()
+    assert await asyncio.gather(*others) == ["alice"] * 8
+    assert slow.asked == 2
+
+
+async def test_there_is_none_counts_only_for_those_who_came_before_it_was_asked() -> None:
+    recall: Recall[str] = Recall(10)
+    recall.begin()
+    slow = Slow(None, "alice")
+    first = asyncio.create_task(recall.look_up(b"t", slow.query))
+    await slow.arrived.acquire()
+    later = [asyncio.create_task(recall.look_up(b"t", slow.query)) for _ in range(500)]  # by now the token was made
+    await asyncio.sleep(0)
+    slow.go_on.release()
+    assert await first is None
+    await slow.arrived.acquire()
+    slow.go_on.release()
+    assert await asyncio.gather(*later) == ["alice"] * 500
+    assert slow.asked == 2
