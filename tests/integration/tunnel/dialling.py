@@ -42,7 +42,7 @@ class Dialling:
             "dial": [config.dial],
             "command": [config.python, "-m", "perijove_singleuser", "--allow-root"],
             "folder": config.folder,
-            "report_url": f"{config.hub}/hub/api/perijove/users/{handle.user_name}/servers/{handle.server_name}/report",
+            "report_url": f"{config.hub}/hub/api/perijove/users/{handle.user_name}/server/report",
         }
         environ = {
             **request.env,

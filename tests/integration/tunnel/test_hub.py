@@ -65,6 +65,11 @@ def test_a_person_works_in_a_job_that_has_dialled_in(running: Running) -> None:
     ada.submit("/hub/home", "/hub/spawn/ada")
     until(lambda: open_lab(ada), what=f"ada's server in:\n{running.output}")
     assert ada.get("/user/ada/api/status").status_code == 200
+    bearer = {"authorization": f"token {PASS}"}
+    url = f"{running.hub_url}/hub/api/perijove/users/ada/server/report"
+    report = until(lambda: httpx.get(url, headers=bearer, timeout=60).json().get("report"), what="a report")
+    assert report["present"]
+    assert report["usage"]["memory_bytes"] > 0
     bob = Person(running.url)
     bob.sign_in("bob")
     assert bob.get("/user/ada/api/status").status_code in {403, 404}
@@ -72,7 +77,6 @@ def test_a_person_works_in_a_job_that_has_dialled_in(running: Running) -> None:
     first = running.child("gateway")
     os.kill(first, signal.SIGKILL)
     until(lambda: running.child("gateway") != first and ada.get("/user/ada/api/status").status_code == 200, what="the gateway again")
-    bearer = {"authorization": f"token {PASS}"}
     assert httpx.delete(f"{running.hub_url}/hub/api/users/ada/server", headers=bearer, timeout=60).status_code in {202, 204}
     until(lambda: not httpx.get(f"{running.hub_url}/hub/api/users/ada", headers=bearer, timeout=60).json().get("servers"), what="the end")
     ada.close()
