@@ -19,6 +19,7 @@ from typing import Final
 
 NEEDED: Final = ("slurmctld", "slurmd", "sbatch", "munged")
 PACKAGES: Final = "slurmctld slurmd slurm-client munge sudo"
+REST_NEEDS: Final = ("slurmrestd", "setpriv")
 ACCOUNTING_NEEDS: Final = ("slurmdbd", "mariadbd", "mariadb-install-db")
 _SYSTEM: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _DAEMONS_S: Final = 30.0
@@ -73,6 +74,16 @@ class Slurm:
     controller_port: int
     cluster: str
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    rest_port: int = 0
+    """Where slurmrestd listens, besides `rest_socket`; 0: there is none."""
+
+    @property
+    def rest_socket(self) -> Path:
+        return self.folder / "rest/socket"
+
+    @property
+    def jwt_key(self) -> Path:
+        return self.folder / "state/jwt.key"
 
     @property
     def conf(self) -> Path:
@@ -166,23 +177,24 @@ class Slurm:
                     os.kill(int(process.name), signal.SIGKILL)
 
 
-def missing(*, accounting: bool = False) -> str:
+def missing(*, accounting: bool = False, rest: bool = False) -> str:
     """Why it cannot be started here, or ""."""
     if os.geteuid() != 0:
         return "only root can start a Slurm whose nodes run jobs as other people"
-    lacking = [name for name in NEEDED + (ACCOUNTING_NEEDS if accounting else ()) if shutil.which(name, path=_SYSTEM["PATH"]) is None]
-    packages = PACKAGES + (" slurmdbd mariadb-server" if accounting else "")
+    needed = NEEDED + (ACCOUNTING_NEEDS if accounting else ()) + (REST_NEEDS if rest else ())
+    lacking = [name for name in needed if shutil.which(name, path=_SYSTEM["PATH"]) is None]
+    packages = PACKAGES + (" slurmdbd mariadb-server" if accounting else "") + (" slurmrestd slurm-wlm-jwt-plugin" if rest else "")
     return f"not installed: {', '.join(lacking)} (apt-get install {packages})" if lacking else ""
 
 
 @contextmanager
-def slurm(*, nodes: int = 2, gpus: int = 2, accounting: bool = False, min_job_age_s: int = 5, more: str = "") -> Generator[Slurm]:
+def slurm(*, nodes: int = 2, gpus: int = 2, accounting: bool = False, rest: bool = False, min_job_age_s: int = 5, more: str = "") -> Generator[Slurm]:
     """A cluster: `nodes` of 4 CPUs, 4000 MB and `gpus` GPUs of the type "fake" each; partitions main (a day) and short (two minutes, n1).
-    `more`: lines for slurm.conf. The start is tried again if somebody took a port in between."""
+    `rest`: with slurmrestd, which takes tokens. `more`: lines for slurm.conf. The start is tried again if somebody took a port in between."""
     for attempt in range(3):
         with ExitStack() as stack:
             try:
-                found = _started(stack, nodes, gpus, accounting=accounting, min_job_age_s=min_job_age_s, more=more)
+                found = _started(stack, nodes, gpus, accounting=accounting, rest=rest, min_job_age_s=min_job_age_s, more=more)
             except (TimeoutError, AssertionError):
                 if attempt == 2:
                     raise
@@ -191,7 +203,7 @@ def slurm(*, nodes: int = 2, gpus: int = 2, accounting: bool = False, min_job_ag
             return
 
 
-def _started(stack: ExitStack, nodes: int, gpus: int, *, accounting: bool, min_job_age_s: int, more: str) -> Slurm:
+def _started(stack: ExitStack, nodes: int, gpus: int, *, accounting: bool, rest: bool, min_job_age_s: int, more: str) -> Slurm:
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)
@@ -220,8 +232,13 @@ def _started(stack: ExitStack, nodes: int, gpus: int, *, accounting: bool, min_j
             nodes="\n".join(lines),
             accounting=_ACCOUNTING.format(port=database_port, folder=folder) if accounting else "AccountingStorageType=accounting_storage/none",
         )
+        + (f"AuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key={found.jwt_key}\n" if rest else "")
         + more
     )
+    if rest:
+        found.jwt_key.write_bytes(os.urandom(32))
+        found.jwt_key.chmod(0o600)
+        shutil.chown(found.jwt_key, "slurm", "slurm")
     _start_munge(found)
     if accounting:
         _start_accounting(found, database_port)
@@ -230,7 +247,21 @@ def _started(stack: ExitStack, nodes: int, gpus: int, *, accounting: bool, min_j
         found.start_node(name)
     found.until(lambda: "UP" in found.command("scontrol", "ping", check=False), "the controller answers")
     found.wait_for_nodes()
+    if rest:
+        _start_rest(found, accounting=accounting)
     return found
+
+
+def _start_rest(found: Slurm, *, accounting: bool) -> None:
+    """As an account of its own: it refuses to be root or Slurm's."""
+    (found.rest_port,) = free_ports(1)
+    found.rest_socket.parent.mkdir()
+    shutil.chown(found.rest_socket.parent, "nobody", "nogroup")
+    as_nobody = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+    where = (f"unix:{found.rest_socket}", f"127.0.0.1:{found.rest_port}")
+    only = () if accounting else ("-s", "openapi/v0.0.36,openapi/v0.0.37,openapi/v0.0.38")  # it ends where the others find no accounting
+    found.start("slurmrestd", *as_nobody, "slurmrestd", "-a", "rest_auth/jwt", *only, *where, environ=found.environ | {"SLURM_JWT": "daemon"})
+    found.until(found.rest_socket.exists, "slurmrestd listens")
 
 
 def _start_munge(found: Slurm) -> None:

@@ -14,8 +14,8 @@ from perijove.adapters.spawners.batch.pbs import PbsAsMyself, PbsCommands, PbsQu
 from perijove.adapters.spawners.batch.slurm import AsMyself, Commands, SlurmQueue
 from perijove.domain.batch.belief import History
 from perijove.domain.batch.cluster import never_starts
-from perijove.domain.batch.pbs import job_script
 from perijove.domain.batch.request import Gpus, JobRequest, Program
+from perijove.domain.batch.script import packed_script
 from perijove.domain.batch.status import Cause, JobId, State
 from perijove.domain.batch.words import Kind, reason_words
 from perijove.domain.errors import BadInputError
@@ -204,6 +204,6 @@ def test_the_script_that_pbs_keeps_runs_the_program_with_its_words_and_its_envir
     told = 'printf "%s|" "$PWD" "$JUPYTERHUB_X" "$EARLY" "$@"; env | grep -c perijove_'
     awkward = ("it's; touch /x", "$(id)", "two\nlines", "", "#PBS -q other")
     program = Program(argv=("/bin/bash", "-c", told, "-", *awkward), environ={"JUPYTERHUB_X": "a'b\n\"c$d"}, prologue="export EARLY=yes\n")
-    script = job_script(JobRequest(name="x", folder=str(tmp_path)), program, "/nonexistent")
+    script = packed_script(program, str(tmp_path))
     said = subprocess.run(["/bin/bash"], input=script, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, check=False)
     assert said.stdout == f"{tmp_path}|a'b\n\"c$d|yes|it's; touch /x|$(id)|two\nlines||#PBS -q other|0\n"

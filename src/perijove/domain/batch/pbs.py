@@ -1,12 +1,9 @@
-"""A request in the words of PBS (OpenPBS, PBS Professional): the arguments of qsub, and the script that it reads from its standard input.
+"""A request in the words of PBS (OpenPBS, PBS Professional): the arguments of qsub, which reads the script (script.py) from its standard input.
 
 What PBS has no word for is refused (a QOS, a constraint) or left to the job itself (the comment, the warning before the end).
 """
 
-import base64
-from typing import Final
-
-from perijove.domain.batch.request import JobRequest, Program
+from perijove.domain.batch.request import JobRequest
 from perijove.domain.errors import BadInputError
 
 
@@ -67,25 +64,3 @@ def _chunk(request: JobRequest, gpu_type: str) -> list[str]:
 
 def duration(seconds: int) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-
-
-_SCRIPT: Final = """\
-#!/bin/bash
-perijove_words=()
-while IFS= read -r -d '' perijove_word; do perijove_words+=("$perijove_word"); done < <(base64 -d <<<'{packed}')
-for perijove_word in "${{perijove_words[@]:0:{variables}}}"; do export "$perijove_word"; done
-set -- "${{perijove_words[@]:{variables}}}"
-unset perijove_words perijove_word
-cd -- "$1" || exit 1
-shift
-{prologue}
-exec "$@"
-"""
-
-
-def job_script(request: JobRequest, program: Program, home: str) -> str:
-    """Environment, folder and program travel packed in the script, because qsub's words are visible to everybody; PBS keeps scripts to root and
-    to the person. The packed text is data that no shell reads as its language."""
-    words = [*(f"{name}={value}" for name, value in program.environ.items()), request.folder or home, *program.argv]
-    packed = base64.b64encode(b"".join(word.encode() + b"\0" for word in words)).decode()
-    return _SCRIPT.format(packed=packed, variables=len(program.environ), prologue=program.prologue.rstrip())

@@ -7,6 +7,7 @@ from typing import Final
 
 from perijove.domain.batch import pbs
 from perijove.domain.batch.request import JobRequest, Program, shown
+from perijove.domain.batch.script import packed_script
 from perijove.domain.errors import BadInputError
 
 from .rules import Rules
@@ -30,7 +31,7 @@ def submit(request: JobRequest, program: Program, rules: Rules) -> Answer:
     if already is not None:
         return already
     whole = Program(argv=program.argv, environ=program.environ, prologue=program.prologue or rules.prologue)
-    script = pbs.job_script(request, whole, program.environ["HOME"])
+    script = packed_script(whole, request.folder or program.environ["HOME"])
     code, out, err = run(rules, "qsub", words, given=script.encode())
     if code:
         return _trouble(err or out)

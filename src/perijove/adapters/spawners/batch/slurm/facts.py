@@ -59,8 +59,13 @@ def _node(given: dict[str, str]) -> Node:
         free_gpus={kind: max(0, count - used.get(kind, 0)) for kind, count in gpus.items()},
         features=frozenset() if features == "(null)" else frozenset(features.split(",")),
         state=state,
-        usable=not any(word in state for word in _UNUSABLE) and "*" not in state,
+        usable=not unusable(state),
     )
+
+
+def unusable(state: str) -> bool:
+    """Whether nothing can begin on a node now, by its state ("IDLE", "DOWN*+DRAIN")."""
+    return any(word in state for word in _UNUSABLE) or "*" in state
 
 
 def read_gpus(text: str) -> dict[str, int]:

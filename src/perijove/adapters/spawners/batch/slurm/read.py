@@ -40,10 +40,10 @@ def _squeue_line(line: str) -> JobStatus | None:
     state, ending = read_state(raw)
     begun = state not in {State.PENDING, State.REQUEUED}
     return JobStatus(
-        job=JobId(job), state=state, raw_state=raw, ending=ending, reason=_said(reason), host=_said(host) if begun else "",
-        nodes=_said(nodes), start=read_time(start) if begun else None, end=read_time(end) if begun else None,
+        job=JobId(job), state=state, raw_state=raw, ending=ending, reason=said(reason), host=said(host) if begun else "",
+        nodes=said(nodes), start=read_time(start) if begun else None, end=read_time(end) if begun else None,
         expected_start=None if begun else read_time(start), submitted=read_time(submitted), partition=partition, name=name, user=user,
-        comment=_said(comment),
+        comment=said(comment),
     )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def read_sacct(text: str) -> dict[JobId, JobStatus]:
         if ending is not None:
             ending = with_code(ending, code)
         one = JobStatus(
-            job=JobId(job), state=state, raw_state=raw, ending=ending, start=read_time(start), end=read_time(end), nodes=_said(nodes),
+            job=JobId(job), state=state, raw_state=raw, ending=ending, start=read_time(start), end=read_time(end), nodes=said(nodes),
             submitted=read_time(submitted), partition=partition, user=user, name=name,
         )  # fmt: skip
         before = found.get(one.job)
@@ -98,7 +98,7 @@ def read_time(text: str) -> datetime | None:
     return datetime.fromtimestamp(int(text), UTC) if text.isdigit() and 0 < int(text) < 1 << 33 else None
 
 
-def _said(text: str) -> str:
+def said(text: str) -> str:
     return "" if text.strip().lower() in _NOTHING else text.strip()
 
 
