@@ -34,9 +34,19 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preparing:
+    """How far the person's environment is, which is made ready before their server starts. `percent`: 0 to 100. `failed`: it cannot be; `text`
+    says why."""
+
+    text: str
+    percent: float | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """`host` and `job` as the place names them; `restarts`: how often the job was begun anew. `cpus_busy`: how many CPUs it kept busy between
-    the last two reports, None if there are no two."""
+    the last two reports, None if there are no two. `preparing`: before the server is started."""
 
     host: str = ""
     job: str = ""
@@ -45,6 +55,7 @@ class Facts:
     restarts: int = 0
     session: str = ""
     cpus_busy: float | None = None
+    preparing: Preparing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +90,12 @@ def ending(report: Report, now: datetime) -> Ending:
 def is_present(report: Report, now: datetime) -> bool:
     """Whether what it says of usage holds for now."""
     return now - report.at <= SILENCE
+
+
+def is_preparing(report: Report | None, now: datetime) -> bool:
+    """Whether the server has not been started yet, for its environment is being made ready."""
+    preparing = report.facts.preparing if report is not None else None
+    return report is not None and preparing is not None and not preparing.failed and is_present(report, now)
 
 
 def busy(before: Report | None, facts: Facts, at: datetime, start_id: str) -> float | None:

@@ -45,8 +45,9 @@ class Failure:
     """Why the last attempt ended badly, for the person who waited.
 
     `code` is "start-timeout" (the spawner took too long), "ready-timeout" (it is up, but did not answer in time), "exited"
-    (it ended before it was ready), "died" (it ended later), "spawner" (the spawner could not, and said why), "spawner-error"
-    (the spawner failed in a way it should not), or the code of another error of ours. `log_tail` is the end of the server's
+    (it ended before it was ready), "died" (it ended later), "environment" (the person's environment could not be made ready),
+    "spawner" (the spawner could not, and said why), "spawner-error" (the spawner failed in a way it should not), or the code of
+    another error of ours. `log_tail` is the end of the server's
     own log (at most 8 KiB), `exit_code` as a shell counts (negative: signal), if known.
     """
 

@@ -6,7 +6,9 @@ from datetime import datetime
 from perijove.control.routing import live_proxies
 from perijove.control.servers.effects import add_route, prefix_of
 from perijove.control.servers.hold import Hold
+from perijove.control.servers.reporting import report_of
 from perijove.domain.lifecycle import Event, Transition
+from perijove.domain.report import is_preparing
 from perijove.domain.server import Server
 from perijove.ports.prober import Answer
 from perijove.ports.spawner import Exited, Pending, Progress, Running, Status, Unclear
@@ -18,6 +20,8 @@ ONE_S = 5.0
 """The most one question takes."""
 LAST_S = 0.5
 """Also when the time is nearly over, it has so long to answer."""
+PREPARING_S = 20.0
+"""While a person's environment is made ready, which may take many minutes, it is looked so often whether that goes on."""
 UNCLEAR_S = (1.0, 2.0, 5.0, 10.0)
 """Between questions to a spawner that cannot tell, or to whom a job that waits in a queue belongs."""
 ADMINISTRATOR = "If it happens again, an administrator finds more in the hub's log."
@@ -37,7 +41,9 @@ async def probe(hold: Hold, server: Server) -> Server:
         if answer is not None and answer.status < 500:
             return await _answered(hold, server, address, answer.version)
         if limit_s and hub.clock.monotonic() >= deadline:
-            return await _too_late(hold, server, answer)
+            if not is_preparing(await report_of(hub, server), hub.clock.now()):
+                return await _too_late(hold, server, answer)
+            deadline = hub.clock.monotonic() + min(limit_s, PREPARING_S)
         asked = asked or hold.statuses.ask(server)
         async with hold.waiting():
             await hub.clock.sleep(PAUSES_S[min(tries, len(PAUSES_S) - 1)])
@@ -112,6 +118,11 @@ async def find(hold: Hold, server: Server) -> Server:
 
 async def _ended(hold: Hold, server: Server, status: Exited, code: str) -> Server:
     message = status.message or ("The server ended by itself." if code == "died" else "The server ended before it was ready.")
+    report = await report_of(hold.hub, server)
+    preparing = report.facts.preparing if report is not None else None
+    if preparing is not None and preparing.failed:
+        message, hint = f"Your environment could not be made ready. {preparing.text}", "What the programs said is in the server's log."
+        return await hold.broke(server, "environment", message, hint, exit_code=status.exit_code, event=Event.DIED)
     return await hold.broke(server, code, message, ADMINISTRATOR, exit_code=status.exit_code, event=Event.DIED)
 
 

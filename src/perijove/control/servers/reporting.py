@@ -99,14 +99,21 @@ def _wrong(sent: _Sent, who: Reporter | None) -> PerijoveError | None:
 
 
 def _tell(tx: Tx, who: Reporter, report: Report) -> None:
-    """Who waits hears where the server begins: once for each run of its job."""
+    """Who waits hears where the server begins, once for each run of its job, and how far its environment is."""
     before = who.before if who.before is not None and who.before.start_id == report.start_id else None
-    if who.phase not in START_PHASES or not report.facts.host or (before is not None and before.facts.session == report.facts.session):
+    if who.phase not in START_PHASES:
         return
-    again = " again" if before is not None else ""
-    job = f" as job {report.facts.job}" if report.facts.job else ""
-    data = {"message": f"It begins{again} on {report.facts.host}{job}", "percent": None, "start_id": report.start_id}
-    tx.notices.add(Topic.PROGRESS, str(report.server_id), data, at=report.at)
+    said: list[tuple[str, float | None]] = []
+    if report.facts.host and (before is None or before.facts.session != report.facts.session):
+        again = " again" if before is not None else ""
+        job = f" as job {report.facts.job}" if report.facts.job else ""
+        said.append((f"It begins{again} on {report.facts.host}{job}", None))
+    preparing = report.facts.preparing
+    if preparing is not None and (before is None or before.facts.preparing != preparing):
+        said.append((preparing.text, preparing.percent))
+    for message, percent in said:
+        data = {"message": message, "percent": percent, "start_id": report.start_id}
+        tx.notices.add(Topic.PROGRESS, str(report.server_id), data, at=report.at)
 
 
 async def report_of(hub: Hub, server: Server) -> Report | None:

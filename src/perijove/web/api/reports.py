@@ -12,7 +12,7 @@ from perijove.control.servers.naming import get_server
 from perijove.control.servers.reporting import report_of
 from perijove.domain.access import user_resource
 from perijove.domain.errors import BadInputError
-from perijove.domain.report import Facts, GpuUsage, Report, Usage, is_present
+from perijove.domain.report import Facts, GpuUsage, Preparing, Report, Usage, is_present
 from perijove.domain.server import Server, ServerId
 from perijove.web.api.models import Moment, Problem
 from perijove.web.api.servers import require_on_server
@@ -50,6 +50,14 @@ class UsageModel(Struct, kw_only=True):
     gpus: Annotated[list[GpuModel], Meta(max_length=64)] = []
 
 
+class PreparingModel(Struct, kw_only=True):
+    """How far the person's environment is, which is made ready before the server is started."""
+
+    text: Annotated[str, Meta(max_length=2000)]
+    percent: Annotated[float, Meta(ge=0, le=100)] | None = None
+    state: Annotated[str, Meta(max_length=20, description="running, done, or failed: then text says why")] = "running"
+
+
 class ReportBody(Struct, kw_only=True):
     """Unknown keys are passed over: the program may be newer than the hub."""
 
@@ -62,6 +70,7 @@ class ReportBody(Struct, kw_only=True):
     log_tail: Annotated[str, Meta(max_length=MAX_LOG)] = ""
     restarts: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     session: Text = ""
+    preparing: PreparingModel | None = None
 
 
 class ReportModel(Struct, kw_only=True):
@@ -78,6 +87,7 @@ class ReportModel(Struct, kw_only=True):
     cpus_busy: Annotated[float, Meta(description="how many CPUs were kept busy between the last two reports")] | None
     restarts: int
     log_tail: str
+    preparing: PreparingModel | None = None
 
 
 class ReportAnswer(Struct):
@@ -129,9 +139,14 @@ def _report(sent: ReportBody, server_id: ServerId, now: datetime) -> Report:
             ),
             restarts=sent.restarts,
             session=_line(sent.session),
+            preparing=None if sent.preparing is None else _preparing(sent.preparing),
         ),
         log_tail=_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", sent.log_tail.replace("\r\n", "\n"))[-KEPT_LOG:],
     )
+
+
+def _preparing(sent: PreparingModel) -> Preparing:
+    return Preparing(text=_line(sent.text), percent=sent.percent, failed=sent.state == "failed")
 
 
 def _line(text: str) -> str:
@@ -174,7 +189,7 @@ async def _server(call: Call) -> Server:
 
 
 def report_model(report: Report, now: datetime) -> ReportModel:
-    facts = report.facts
+    facts, preparing = report.facts, report.facts.preparing
     usage = UsageModel(
         memory_bytes=facts.usage.memory_bytes,
         memory_limit_bytes=facts.usage.memory_limit_bytes,
@@ -194,7 +209,12 @@ def report_model(report: Report, now: datetime) -> ReportModel:
         cpus_busy=facts.cpus_busy,
         restarts=facts.restarts,
         log_tail=report.log_tail,
+        preparing=None if preparing is None else _preparing_model(preparing),
     )
+
+
+def _preparing_model(preparing: Preparing) -> PreparingModel:
+    return PreparingModel(text=preparing.text, percent=preparing.percent, state="failed" if preparing.failed else "running")
 
 
 def _routes(path: str) -> tuple[Route[Call, Response], ...]:
