@@ -171,11 +171,14 @@ class Socket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.carrier.taken(self.stream)
+        if exc is None and self._held:  # closed in good order: it was written out before
+            held, self._held = self._held, 0
+            self.carrier.mux.passed_on(self.stream, held)
         if not self._gone:
             self._gone = True
-            if not (self._all_read and self._all_written) or exc is not None or self._held:
+            if not (self._all_read and self._all_written) or exc is not None:
                 self.carrier.mux.reset(self.stream, str(exc) if exc is not None else "closed")
-                self.carrier.pump()
+        self.carrier.pump()
 
     def pause_writing(self) -> None:
         self._full = True

@@ -113,6 +113,10 @@ class Dialler:
         for line in self._lines:
             line.hurry()
 
+    def lines(self) -> list[Line]:
+        """The connections, whether they stand or not."""
+        return list(self._lines)
+
     @property
     def up(self) -> int:
         """Connections that stand."""

@@ -34,7 +34,7 @@ class Relay:
     """A network between agent and proxy that can be cut. Connections that are open then are neither closed nor carried any more."""
 
     def __init__(self, to: int) -> None:
-        self._to = to
+        self.to = to
         self.port = 0
         self.cut = False
         self._mended = asyncio.Event()
@@ -69,7 +69,7 @@ class Relay:
             if self.cut:
                 await self._mended.wait()
                 return
-            there, back = await asyncio.open_connection("127.0.0.1", self._to)
+            there, back = await asyncio.open_connection("127.0.0.1", self.to)
             self._writers.add(back)
             try:
                 async with asyncio.TaskGroup() as both:
