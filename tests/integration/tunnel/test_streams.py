@@ -123,7 +123,10 @@ async def test_only_the_starts_own_token_opens_its_tunnel_and_only_proxies_use_i
 
 @pytest.mark.parametrize(("limit", "second"), [((1, 0), "503"), ((9, 1), "503"), ((9, 2), "101")])
 async def test_agents_are_counted_altogether_and_by_where_they_come_from(tmp_path: Path, limit: tuple[int, int], second: str) -> None:
-    async with wires(tmp_path, settings=GatewaySettings(port=0, token=TOKEN, agents=limit[0], agents_per_address=limit[1])) as found, asyncio.timeout(20):
+    async with (
+        wires(tmp_path, settings=GatewaySettings(port=0, token=TOKEN, agents=limit[0], agents_per_address=limit[1])) as found,
+        asyncio.timeout(20),
+    ):
         await here(found)
         reader, writer = await asyncio.open_connection("127.0.0.1", found.port)
         key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nConnection: Upgrade\r\nUpgrade: websocket"

@@ -51,7 +51,7 @@ async def until(look: Callable[[], object], what: str) -> None:
 
 @asynccontextmanager
 async def wires(
-    folder: Path, serve: Serve = echo, *, token: str = "", settings: GatewaySettings | None = None, dial: str = ""
+    folder: Path, serve: Serve = echo, *, token: str = "", settings: GatewaySettings | None = None, dial: str = "", ca_file: str = ""
 ) -> AsyncIterator[Wires]:
     """`dial`: another way than straight to the gateway, with {port} for its port."""
     behind = await asyncio.start_unix_server(serve, folder / "server.sock", limit=64 * 1024)
@@ -63,6 +63,7 @@ async def wires(
         "s1",
         token or agent_token(TOKEN, "s1"),
         [(dial or "ws://127.0.0.1:{port}/tunnel/").replace("{port}", str(port))],
+        ca_file=ca_file or None,
         opened=doorway.opened,
         say=said.append,
         pace=QUICK,
