@@ -14,6 +14,9 @@ from perijove.ports.store.store import Store
 
 _log = structlog.get_logger("perijove.watch")
 AGAIN_S = 1.0
+AT_ONCE = 200
+APART_S = 0.1
+"""When something may have been missed, so many look again at once, and the next ones that much later."""
 _AT_REST = frozenset({phase.value for phase in (Phase.READY, *IDLE_PHASES)})
 
 
@@ -96,8 +99,16 @@ class Watch:
                 listener(notice)
 
     def _missed(self) -> None:
-        for waiting in self._waiting.values():
-            for event in waiting:
-                event.set()
         for listener in self._listeners:
             listener(None)
+        events = [event for waiting in self._waiting.values() for event in waiting]
+        _wake(events[:AT_ONCE])
+        loop = asyncio.get_running_loop()
+        for number in range(AT_ONCE, len(events), AT_ONCE):  # each looks into the database, which may be just getting up
+            loop.call_later(number / AT_ONCE * APART_S, _wake, events[number : number + AT_ONCE])
+
+
+def _wake(events: list[asyncio.Event]) -> None:
+    """Some of them may have found out by other ways, or gone."""
+    for event in events:
+        event.set()

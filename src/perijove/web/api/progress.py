@@ -21,6 +21,7 @@ LOG_S = 2.0
 _SOON_MS = 200
 _LATER_MS = 2000
 """The database is away: it is asked again from a new stream."""
+_LOST_MS = 1000
 _SPREAD_MS = 1300
 """This hub ends: whoever waits asks another, or the next, and a class of three hundred does not do so in one moment."""
 
@@ -31,6 +32,8 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
     events = progress(hub, server).__aiter__()
     waiting: asyncio.Future[ProgressEvent] | None = None
     ending: asyncio.Future[Any] = asyncio.ensure_future(call.surface.ending.wait())  # noqa: TID251 - cancelled below
+    # Should the hub die, whoever follows comes again after this time: a thousand do not do so in one moment.
+    retry = b"retry: %d\n" % (_LOST_MS + randbelow(_LOST_MS * 3))
     try:
         while not call.surface.ending.is_set():
             waiting = waiting or asyncio.ensure_future(anext(events))  # noqa: TID251 - awaited or cancelled below
@@ -39,7 +42,8 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
             if waiting.done():
                 event, waiting = waiting.result(), None
                 waits = event.queue is not None
-                yield _line(_shape(call, server, event) | _last_log(event, with_log=with_log))
+                yield retry + _line(_shape(call, server, event) | _last_log(event, with_log=with_log))
+                retry = b""
                 if event.last:
                     return
                 continue

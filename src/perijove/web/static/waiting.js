@@ -3,14 +3,21 @@
 // Live progress. Read with fetch, not EventSource, so that the page token travels in a header and never in an address.
 async function watch(box) {
   for (let tries = 0; ; tries += 1) {
+    // Never all at once: everybody who waits lost the hub in the same moment.
+    let pauseMs = Math.min(10000, 500 * 2 ** tries) * (0.5 + Math.random());
     try {
       const answer = await within(fetch(box.dataset.events, { headers: { "X-XSRFToken": document.body.dataset.xsrf, Accept: "text/event-stream" } }));
       if (answer.status === 403) return void window.location.reload();
-      if (answer.ok && (await readEvents(answer.body, (event) => show(box, event)))) return;
+      if (answer.ok) {
+        tries = 0;
+        if (await readEvents(answer.body, (event) => show(box, event), (ms) => (pauseMs = ms))) return;
+      } else {
+        pauseMs = Math.max(pauseMs, 1000 * Number(answer.headers.get("Retry-After")) || 0);
+      }
     } catch {
       // the hub is away; the server goes on without it, and so do we
     }
-    await new Promise((done) => setTimeout(done, Math.min(10000, 500 * 2 ** tries)));
+    await new Promise((done) => setTimeout(done, pauseMs));
   }
 }
 
@@ -24,7 +31,7 @@ function within(promise) {
   });
 }
 
-async function readEvents(stream, handle) {
+async function readEvents(stream, handle, comeAgainAfter) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
@@ -32,7 +39,9 @@ async function readEvents(stream, handle) {
     if (done) return false;
     text += value;
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-      const data = text.slice(0, end).split("\n").filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join("\n");
+      const lines = text.slice(0, end).split("\n");
+      const data = lines.filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join("\n");
+      for (const line of lines) if (line.startsWith("retry: ")) comeAgainAfter(Number(line.slice(7)));
       text = text.slice(end + 2);
       if (data && handle(JSON.parse(data))) {
         await reader.cancel();
