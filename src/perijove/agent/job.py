@@ -379,4 +379,8 @@ class Job:
 
 def serve(config: Config, words: list[str], environ: Mapping[str, str]) -> int:
     """`words`: the server's command. Returns the exit status."""
-    return asyncio.run(Job(config, environ, Log()).run(words))
+
+    async def run() -> int:
+        return await Job(config, environ, Log()).run(words)  # before Python 3.10 what waits belongs to the loop it is made in
+
+    return asyncio.run(run())
