@@ -13,6 +13,7 @@ from perijove.agent import VERSION
 from perijove.agent.config import ConfigError, taken
 from perijove.agent.environment.command import prepare
 from perijove.agent.job import serve
+from perijove.agent.probe import probe
 
 
 def _serve(arguments: list[str]) -> int:
@@ -29,7 +30,7 @@ def _serve(arguments: list[str]) -> int:
     return serve(config, [*config.command, *config.arguments], environ)
 
 
-_COMMANDS: dict[str, Callable[[list[str]], int]] = {"serve": _serve, "prepare": prepare}
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {"serve": _serve, "prepare": prepare, "probe": probe}
 
 
 def main(arguments: list[str]) -> int:
