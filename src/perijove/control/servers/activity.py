@@ -11,6 +11,7 @@ from datetime import datetime
 from perijove.control.context import Hub
 from perijove.domain.errors import BadInputError, NotFoundError, PerijoveError
 from perijove.domain.server import ServerId, UserId
+from perijove.ports.store.asking import on_request
 from perijove.ports.store.store import Tx
 
 AT_ONCE = 500
@@ -55,7 +56,8 @@ class Reports:
     async def _write(self, batch: Sequence[_Report]) -> None:
         failures: Sequence[Exception | None]
         try:
-            failures = await self._hub.store.write(lambda tx: _record(tx, batch))
+            with on_request():  # those who sent them wait, and can send them again
+                failures = await self._hub.store.write(lambda tx: _record(tx, batch))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it, and the next reports be written
             failures = [error] * len(batch)
         for report, failure in zip(batch, failures, strict=True):

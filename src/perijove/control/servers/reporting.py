@@ -11,6 +11,7 @@ from perijove.domain.change import Topic
 from perijove.domain.errors import ConflictError, NotFoundError, PerijoveError
 from perijove.domain.report import Report, busy
 from perijove.domain.server import START_PHASES, Server, ServerId
+from perijove.ports.store.asking import on_request
 from perijove.ports.store.reports import Reporter
 from perijove.ports.store.store import Tx
 
@@ -58,7 +59,8 @@ class ReportDesk:
     async def _write(self, batch: Sequence[_Sent]) -> None:
         failures: Sequence[Exception | None]
         try:
-            failures = await self._hub.store.write(lambda tx: _record(tx, batch))
+            with on_request():  # those who sent them wait, and can send them again
+                failures = await self._hub.store.write(lambda tx: _record(tx, batch))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it, and the next reports be written
             failures = [error] * len(batch)
         for sent, failure in zip(batch, failures, strict=True):

@@ -1,8 +1,9 @@
 """What servers report is written together, and wrong reports are told apart from right ones."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +14,9 @@ from perijove.adapters.store_sql.statement import Statement
 from perijove.control.servers.activity import Reports, report_route_activity
 from perijove.domain.errors import BadInputError, NotFoundError
 from perijove.domain.server import Server
+from perijove.ports.store.asking import is_asked
 from perijove.ports.store.servers import StoredRoute
-from perijove.ports.store.store import Tx
+from perijove.ports.store.store import Store, Tx
 from perijove.wire.names import ServerName
 from tests.unit.control.house import House
 
@@ -46,6 +48,28 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Statement]:
     monkeypatch.setattr(SqliteLink, "rows", count_rows)
     monkeypatch.setattr(SqliteLink, "run", count_run)
     return asked
+
+
+class Witness:
+    """A database that notes for whom it is asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.asked: list[bool] = []
+
+    async def write(self, change: Callable[[Tx], Any]) -> Any:
+        self.asked.append(is_asked())
+        return await self._store.write(change)
+
+
+async def test_reports_wait_for_a_database_that_is_away_no_longer_than_requests_do(house: House) -> None:
+    await people(house)
+    witness: Any = Witness(house.store)
+    reports = Reports(replace(house.hub(), store=witness))
+    async with running(reports):
+        await reports.add("p1", None, {})
+    assert witness.asked == [True]
+    assert not is_asked()
 
 
 async def people(house: House) -> list[Server]:

@@ -10,6 +10,7 @@ from perijove.domain.change import Topic
 from perijove.ports.store.shared import ReplicaSeen
 from perijove.ports.store.store import Tx
 from perijove.telemetry.metrics import Metrics
+from perijove.wire.names import ServerName
 from tests.unit.control.house import House
 
 
@@ -21,6 +22,10 @@ async def test_replicas_leases_proxies_and_lag_are_those_of_the_status(house: Ho
         tx.replicas.report(seen)
         tx.replicas.report(replace(seen, name="two", clock_ahead_s=-3.0))
         tx.leases.take("cull", "two", now, now + timedelta(minutes=1))
+        alice = tx.users.get("alice")
+        assert alice is not None
+        for name in ("a", "b"):
+            tx.servers.claim(tx.servers.add(alice.id, ServerName(name), now=now).id, "two", now, now + timedelta(minutes=1))
         tx.proxies.report("p", tx.notices.last(), now)
 
     await house.store.write(lambda tx: tx.notices.add(Topic.ROUTE, "1", at=now))
@@ -39,7 +44,8 @@ async def test_replicas_leases_proxies_and_lag_are_those_of_the_status(house: Ho
     assert f"x_replicas {float(len(standing.replicas))}" in said
     for replica in standing.replicas:
         assert f'x_replica_clock_ahead_seconds{{replica="{replica.name}"}} {replica.clock_ahead_s}' in said
-        assert f'x_replica_leases{{replica="{replica.name}"}} 0.0' in said
+        assert f'x_replica_leases{{replica="{replica.name}"}} {float(standing.working_on.get(replica.name, 0))}' in said
+    assert standing.working_on == {"two": 2}
     assert [(each.proxy.proxy_id, each.behind) for each in standing.proxies] == [("p", 2)]
     assert 'x_proxy_changes_behind{proxy="p"} 2.0' in said
     assert standing.duties == {"cull": "two"}
