@@ -194,3 +194,45 @@ def test_who_waits_sees_the_schedulers_place_estimate_and_words_and_starts_again
     assert second["options"] == first["options"] == {"time": "2:00:00", "partition": "gpu"}
     assert second["start_id"] != first["start_id"]
     hal.close()
+
+
+def test_the_form_offers_what_the_cluster_has_and_refuses_beforehand_what_can_never_start(running: Running) -> None:
+    ida = Person(running.hub_url)
+    ida.sign_in("ida")
+    form = ida.get("/hub/spawn/ida").text
+    assert "gpu: 30 of 32 CPUs free, 1 of 4 a100 free, 0 of 2 v100 free, up to 1 d" in form
+    assert '<option value="rrg-y" >rrg-y</option>' in form
+    refused = ida.submit("/hub/spawn/ida", "/hub/spawn/ida", **{"option.time": "9:00:00", "option.partition": "short", "option.cpus": "7"})
+    assert refused.status_code == 400
+    assert '<span class="wrong" id="wrong-time" >The partition short allows 4:00 h, not 9:00:00.</span>' in refused.text
+    assert 'value="9:00:00"' in refused.text, "what was typed is kept"
+    asked = ida.submit(
+        "/hub/spawn/ida", "/hub/spawn/ida", **{"option.time": "1:00:00", "option.gpus": "1", "option.gpus.kind": "a100", "estimate": "yes"}
+    )
+    assert "It would begin in 2 hours. The scheduler expects that it begins on c1." in asked.text
+    assert "/hub/spawn?time=1%3A00%3A00&amp;gpus=a100%3A1" in asked.text
+    assert not (running.folder / "ida.json").exists(), "nothing was started"
+    ida.close()
+
+
+def test_a_link_fills_the_form_of_whoever_opens_it_and_starts_nothing(running: Running) -> None:
+    joe = Person(running.hub_url)
+    joe.sign_in("joe")
+    form = joe.get("/hub/spawn?time=3:00:00&partition=gpu&gpus=v100:2&next=//evil.example&cpus=%3Cscript%3E").text
+    assert "A link filled in this form." in form
+    assert 'value="3:00:00"' in form
+    assert '<option value="gpu" selected>' in form
+    assert '<option value="v100" selected>' in form
+    assert "evil.example" not in form
+    assert "&lt;script&gt;" in form
+    assert not (running.folder / "joe.json").exists()
+    joe.close()
+
+
+def test_a_scheduler_that_does_not_answer_keeps_nobody_from_the_form(running: Running) -> None:
+    mallory = Person(running.hub_url)
+    mallory.sign_in("mallory")
+    mallory.submit("/hub/home", "/hub/stop/mallory")
+    form = until(lambda: text if "What is free now cannot be told" in (text := mallory.get("/hub/spawn/mallory").text) else "", what="the form")
+    assert 'id="option-partition" name="option.partition" value=""' in form
+    mallory.close()

@@ -36,6 +36,7 @@ ROUTES: tuple[Route[Call, Response], ...] = (
     _post("/spawn", spawn.start),
     *_per_server("/spawn", _get, spawn.form),
     *_per_server("/spawn", _post, spawn.start),
+    *_per_server("/spawn-estimate", _post, spawn.estimate),
     *_per_server("/spawn-pending", _get, spawn.pending),
     *_per_server("/spawn-events", _get, spawn.events),
     *(

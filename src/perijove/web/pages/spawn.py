@@ -8,25 +8,28 @@ from urllib.parse import quote, unquote
 from starlette.responses import RedirectResponse, Response
 
 from perijove.control.servers.ask import ask_start
+from perijove.control.servers.choosing import checked_options
 from perijove.control.servers.naming import find_server
+from perijove.control.servers.offering import estimates, offers_for, verdict_for
 from perijove.control.servers.progress import said_last
 from perijove.control.servers.queueing import place_of
 from perijove.domain.access import may, server_resource
-from perijove.domain.errors import BadInputError, NotFoundError, PerijoveError
-from perijove.domain.options import OptionField
+from perijove.domain.errors import BadInputError, BadOptionsError, NotFoundError, PerijoveError
 from perijove.domain.server import START_PHASES, Phase
+from perijove.ports.cluster_spawner import Verdict
 from perijove.web.api.progress import event_lines
+from perijove.web.api.shown import iso
 from perijove.web.call import Call, json_response
 from perijove.web.crowd import CountedStream
 from perijove.web.pages.own import Target, asks, may_target, option_fields, target_of, visible_profiles
 from perijove.web.pages.render import page
+from perijove.web.pages.request_form import fixed_by, form_of, link, linked, options_of, typed_in, without_preset
 from perijove.web.redirect import counted, safe_next
 from perijove.web.wants import Wants
 from perijove.wire.names import user_segment
 
 NOT_RUNNING = 424
 """What JupyterHub answers at the address of a stopped server; JupyterLab knows it."""
-_PREFIX = "option."
 
 
 def next_of(call: Call) -> str:
@@ -44,10 +47,23 @@ async def form(call: Call) -> Response:
     return await _form(call, target)
 
 
-async def _form(call: Call, target: Target, problem: PerijoveError | None = None, typed: Mapping[str, Any] | None = None) -> Response:
-    profiles = visible_profiles(call, target.person)
-    values = dict(typed if typed is not None else target.server.options if target.server else {})
+async def _form(
+    call: Call,
+    target: Target,
+    *,
+    problem: PerijoveError | None = None,
+    typed: Mapping[str, Any] | None = None,
+    verdict: Verdict | None = None,
+    said: str = "",
+) -> Response:
+    """`typed`: what was typed, else it is what a link says, or what was asked for last."""
+    hub, fields, profiles = call.surface.hub, option_fields(call, target.person), visible_profiles(call, target.person)
+    values = dict(typed if typed is not None else linked(call.request.query_params, fields) or (target.server.options if target.server else {}))
     default = next((profile.name for profile in profiles if profile.default), profiles[0].name if profiles else "")
+    chosen = values.get("profile", default)
+    values = without_preset(values, next((profile for profile in profiles if profile.name == chosen), None))
+    offers, away = await offers_for(hub, target.person.user.name)
+    problems = problem.problems if isinstance(problem, BadOptionsError) else {}
     return await page(
         call,
         "spawn.html",
@@ -56,48 +72,69 @@ async def _form(call: Call, target: Target, problem: PerijoveError | None = None
         title=target.title(call),
         path=target.path,
         next=next_of(call),
-        profiles=profiles,
-        chosen=values.get("profile", default),
-        fields=option_fields(call, target.person),
-        values=values,
+        profiles=[(profile, fixed_by(profile, fields)) for profile in profiles],
+        chosen=chosen,
+        form=form_of(fields, values, offers, problems),
+        offers=offers,
+        away=away,
+        judges=estimates(hub),
+        verdict=verdict,
+        said=said,
+        link=link(f"{call.surface.prefix}spawn", values, fields),
+        linked=typed is None and bool(linked(call.request.query_params, fields)),
     )
 
 
 async def start(call: Call) -> Response:
     target = await target_of(call, "start:servers")
     sent = await call.form()
-    options: dict[str, Any] = {}
+    hub, user = call.surface.hub, target.person.user.name
     if sent.get("again") == "yes":
-        await ask_start(call.surface.hub, target.person.user.name, target.name, options=None, actor=call.actor)
+        await ask_start(hub, user, target.name, options=None, actor=call.actor)
         return RedirectResponse(_pending_url(call, target), 303)
     try:
-        options = _options(sent, option_fields(call, target.person), profiled=bool(visible_profiles(call, target.person)))
-        chosen = options if asks(call, target.person) else None
-        await ask_start(call.surface.hub, target.person.user.name, target.name, options=chosen, actor=call.actor)
+        options = _sent_options(call, target, sent)
+        verdict, said = await _judged(call, target, options)
+        if sent.get("estimate") == "yes":
+            return await _form(call, target, typed=_typed(call, target, sent), verdict=verdict, said=said)
+        await ask_start(hub, user, target.name, options=options if asks(call, target.person) else None, actor=call.actor)
     except BadInputError as error:
-        return await _form(call, target, error, options)
+        return await _form(call, target, problem=error, typed=_typed(call, target, sent))
     return RedirectResponse(_pending_url(call, target), 303)
 
 
-def _options(sent: Mapping[str, str], fields: list[OptionField], *, profiled: bool) -> dict[str, Any]:
-    """Form values in the types of the fields. Raises BadInputError."""
-    options: dict[str, Any] = {}
-    if profiled and (profile := sent.get(_PREFIX + "profile")):
-        options["profile"] = profile
-    for field in fields:
-        text = sent.get(_PREFIX + field.name, "").strip()
-        if field.kind == "boolean":
-            options[field.name] = text == "true"
-        elif not text:
-            continue
-        elif field.kind in {"integer", "number"}:
-            try:
-                options[field.name] = int(text) if field.kind == "integer" else float(text)
-            except ValueError:
-                raise BadInputError(f"{field.label}: {text!r} is not a number.") from None
-        else:
-            options[field.name] = text
-    return options
+async def estimate(call: Call) -> Response:
+    """What the cluster says of what is in the form just now, for the form itself. Starts nothing."""
+    target = await target_of(call, "start:servers")
+    sent = await call.form()
+    try:
+        verdict, said = await _judged(call, target, _sent_options(call, target, sent))
+    except BadOptionsError as error:
+        return json_response({"problems": error.problems})
+    except BadInputError as error:
+        return json_response({"problems": {"": str(error)}})
+    begins = verdict.start if verdict is not None else None
+    words = verdict.text if verdict is not None else said
+    return json_response({"problems": {}, "start": iso(begins), "text": words})
+
+
+def _sent_options(call: Call, target: Target, sent: Mapping[str, str]) -> dict[str, Any]:
+    return options_of(sent, option_fields(call, target.person), profiled=bool(visible_profiles(call, target.person)))
+
+
+def _typed(call: Call, target: Target, sent: Mapping[str, str]) -> dict[str, Any]:
+    return typed_in(sent, option_fields(call, target.person))
+
+
+async def _judged(call: Call, target: Target, options: Mapping[str, Any]) -> tuple[Verdict | None, str]:
+    """Checked by the spawner, and by the cluster as far as that can be asked; what it says if it cannot. Raises BadInputError."""
+    hub, user = call.surface.hub, target.person.user.name
+    if not estimates(hub):
+        return None, ""
+    verdict, said = await verdict_for(hub, user, await checked_options(hub, user, options))
+    if verdict is not None and verdict.problems:
+        raise BadOptionsError(verdict.problems, "It would never begin as it is: nothing was started.")
+    return verdict, said
 
 
 def _pending_url(call: Call, target: Target) -> str:
