@@ -7,6 +7,7 @@ from datetime import timedelta
 from perijove.control.site.gauges import watch_gauges
 from perijove.control.site.standing import standing_of
 from perijove.domain.change import Topic
+from perijove.domain.server import Phase
 from perijove.ports.store.shared import ReplicaSeen
 from perijove.ports.store.store import Tx
 from perijove.telemetry.metrics import Metrics
@@ -25,7 +26,8 @@ async def test_replicas_leases_proxies_and_lag_are_those_of_the_status(house: Ho
         alice = tx.users.get("alice")
         assert alice is not None
         for name in ("a", "b"):
-            tx.servers.claim(tx.servers.add(alice.id, ServerName(name), now=now).id, "two", now, now + timedelta(minutes=1))
+            server = tx.servers.add(alice.id, ServerName(name), now=now)
+            tx.servers.save(replace(server, phase=Phase.STARTING, lease_holder="two", lease_until=now + timedelta(minutes=1)))
         tx.proxies.report("p", tx.notices.last(), now)
 
     await house.store.write(lambda tx: tx.notices.add(Topic.ROUTE, "1", at=now))
