@@ -58,7 +58,7 @@ def prepare(arguments: list[str]) -> int:
         _say({"step": "failed", "state": "failed", "text": str(error), "percent": 0})
         return 1
     except OSError as error:
-        _say({"step": "failed", "state": "failed", "text": os_words(error, "use"), "percent": 0})
+        _say({"step": "failed", "state": "failed", "text": os_words(error, "use", store.root), "percent": 0})
         return 1
     _say({"step": "folder", "state": "done", "text": str(kept.folder), "percent": 100})
     return 0

@@ -61,7 +61,7 @@ class Preparation:
                 self._store.note(self._describe, kept)
                 self._make(kept, lock, repair=repair)
         except OSError as error:
-            raise TroubleError(os_words(error, "use")) from error
+            raise TroubleError(os_words(error, "use", self._store.root)) from error
         except ProgramError as error:
             known = said_words(error.output, offline=self._source is not None and self._source.offline)
             raise ProgramError(f"{error}{' ' if known else ''}{known}", error.output, error.status) from error

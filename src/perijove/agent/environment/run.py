@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Callable, Mapping, Sequence
 
 from perijove.agent.environment.shell import MARK, NO_MODULES, NOT_LOADED
@@ -63,7 +62,7 @@ def run(
             raise
     said = "".join(output)
     if status:
-        raise failed(status, said, words, doing)
+        raise failed(status, said, doing)
     return said
 
 
@@ -74,7 +73,7 @@ def _end(leader: int) -> None:
         return
 
 
-def failed(status: int, said: str, words: Sequence[str], doing: str) -> ProgramError:
+def failed(status: int, said: str, doing: str) -> ProgramError:
     """What a program's failure means as far as the shell around it tells."""
     if status == NO_MODULES:
         text = "There are no modules on this machine (neither Environment Modules nor Lmod was found): leave `modules` out, or use a machine that has them."
@@ -82,6 +81,5 @@ def failed(status: int, said: str, words: Sequence[str], doing: str) -> ProgramE
     if status == NOT_LOADED and MARK in said:
         name = said.rpartition(MARK)[2].splitlines()[0]
         return ProgramError(f"The module {name} cannot be loaded here: `module avail` lists those that can.", said, status)
-    program = Path(words[0]).name
-    how = f"signal {-status}" if status < 0 else f"status {status}"
-    return ProgramError(f"{doing} failed ({program} ended with {how}).", last_lines(said), status)
+    how = f"signal {-status}" if status < 0 else f"exit status {status}"
+    return ProgramError(f"{doing} failed ({how}).", last_lines(said), status)

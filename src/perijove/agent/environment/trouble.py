@@ -32,9 +32,9 @@ _FULL = "free some space (`du -sh ~/* ~/.[a-z]*` tells what takes it), or have e
 _QUOTA = f"your quota there is used up: {_FULL}, or ask the administrators for a larger quota"
 
 
-def os_words(error: OSError, doing: str) -> str:
-    """`doing`: what was being done, as "write to". The file is named if the error names one."""
-    where = f" {error.filename}" if error.filename else " the environment's folder"
+def os_words(error: OSError, doing: str, folder: object = "the environment's folder") -> str:
+    """`doing`: what was being done, as "write to". The file is named if the error names one, else `folder`."""
+    where = f" {error.filename or folder}"
     what = {
         errno.ENOSPC: f"the file system is full: {_FULL}",
         getattr(errno, "EDQUOT", -1): _QUOTA,
@@ -90,5 +90,9 @@ def said_words(output: str, *, offline: bool) -> str:
     return ""
 
 
+_LONGEST = 500
+"""Characters of a line: pip tells all that it installs in one."""
+
+
 def last_lines(output: str, most: int = 12) -> str:
-    return "\n".join([line for line in output.splitlines() if line.strip()][-most:])
+    return "\n".join([line[:_LONGEST] for line in output.splitlines() if line.strip()][-most:])
