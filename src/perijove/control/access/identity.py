@@ -32,6 +32,9 @@ FLUSH_EVERY_S = 30.0
 SEEN_EVERY = timedelta(minutes=3)
 """How often a session's last_seen is written."""
 FOLLOW_AGAIN_S = 1.0
+DEAF_S = 4.0
+"""The store looks for notices every 3 s at least. What has not been heard of for longer has to be asked for."""
+ASK_EVERY_S = 1.0
 MANY = 1000
 """Notices that are looked through one by one; with more it is cheaper to forget everything."""
 
@@ -218,6 +221,20 @@ class Identities:
             except Exception as error:  # noqa: BLE001 - the next flush may succeed
                 complain("last activity could not be written", error)
 
+    async def keep_asking(self) -> None:
+        """While the store hears of no changes, ask for them, until cancelled: the connection that listens may be cut off alone, and then what was
+        revoked elsewhere would count here until it is too old to be remembered."""
+        while True:
+            await self._hub.clock.sleep(ASK_EVERY_S)
+            if self._hub.store.deaf_s <= DEAF_S:
+                continue
+            try:
+                await self.caught_up()
+            except DatabaseUnavailableError:
+                pass  # all of it is away, which others say; notebooks go on by what is remembered, for MAX_AGE
+            except Exception as error:  # noqa: BLE001 - the next time may succeed
+                complain("what was revoked cannot be asked for", error)
+
     async def started(self) -> None:
         """Return when `follow` stands, or failed once."""
         await self._first_try.wait()
@@ -247,6 +264,7 @@ async def open_identities(hub: Hub) -> AsyncIterator[Identities]:
     tasks = [  # cancelled and awaited below; a TaskGroup would wrap the errors of the context's body
         loop.create_task(identities.follow(), name="identities: follow"),
         loop.create_task(identities.keep_flushing(), name="identities: flush"),
+        loop.create_task(identities.keep_asking(), name="identities: ask"),
     ]
     try:
         await identities.started()

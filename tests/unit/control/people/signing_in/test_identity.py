@@ -1,7 +1,8 @@
 """Who asks, from memory, and never longer than it is true."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -365,4 +366,35 @@ async def test_while_no_notices_arrive_everything_is_asked_of_the_database(hub: 
         assert await identities.of_token("t") is not None
         assert identities.cached("t", hub.clock.now()) is None
         await hub.store.write(lambda tx: delete_token(tx, hub, alice))
+        assert await identities.of_token("t") is None
+
+
+async def test_a_hub_whose_notices_fall_silent_asks_what_changed(hub: Hub, alice: SignedIn, clock: FakeClock) -> None:
+    """The connection that listens may be cut off alone: nothing fails, and nothing is heard."""
+    await add_token(hub, "t", user_id=alice.user.id)
+
+    class Silent:
+        """The store, but nothing is told."""
+
+        deaf_s = 0.0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(hub.store, name)
+
+        @asynccontextmanager
+        async def follow(self, topics: Any, after: int | None = None) -> AsyncIterator[AsyncIterator[Any]]:
+            async def batches() -> AsyncIterator[Any]:
+                await asyncio.Event().wait()
+                yield []
+
+            yield batches()
+
+    silent: Any = Silent()
+    async with open_identities(replace(hub, store=silent)) as identities:
+        assert await identities.of_token("t") is not None
+        await hub.store.write(lambda tx: delete_token(tx, hub, alice))
+        await clock.turn(1.0)
+        assert identities.cached("t", hub.clock.now()) is not None, "remembered, for nothing was told"
+        silent.deaf_s = 5.0
+        await clock.turn_until(lambda: identities.cached("t", hub.clock.now()) is None, step_s=0.01, within_s=5.0)
         assert await identities.of_token("t") is None
