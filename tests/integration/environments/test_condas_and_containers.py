@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from perijove.agent.environment.trouble import TroubleError
 from perijove.agent.environment.use import command_in, server_words
 from tests.integration.environments.conftest import Account
+from tests.integration.environments.test_prepare import tiny
 
 # As `micromamba create -y -p PREFIX …`: it refuses a folder that is there, and makes an environment with a script for those who enter it.
 _MICROMAMBA = f"""#!{sys.executable}
@@ -91,3 +95,30 @@ def test_a_server_runs_in_a_container_that_sees_the_runs_folder(account: Account
     assert json.loads(said(account, words, more)) == [str(image), f" /scratch {tmp_path}"]
     account.prepare(describe, "--remove")
     assert not image.exists()
+
+
+def test_a_container_without_a_server_of_its_own_lends_its_kernels(account: Account, tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    specs = inside / "share" / "jupyter" / "kernels" / "python3"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(inside)], check=True)
+    program(account, "apptainer", _APPTAINER.replace("INSIDE", str(inside / "bin")))
+    image = tmp_path / "torch.sif"
+    image.touch()
+    torch = {"name": "torch", "kind": "container", "image": str(image), "server": False}
+    assert "There is no kernel" in account.prepare(torch, status=1)[-1]["text"]
+    specs.mkdir(parents=True)
+    code = "import os, sys; print(os.environ['IMAGE'], sys.prefix, sys.argv[1])"
+    spec = {"argv": [f"{inside}/bin/python3", "-c", code, "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    (specs / "kernel.json").write_text(json.dumps(spec), encoding="ascii")
+    account.prepare(torch)
+
+    lab = tiny(account, packages=["jupyterlab"])
+    account.prepare(lab)
+    _, more = server_words(lab, ["python"], account.environ, tmp_path / "run")
+    (made,) = Path(more["JUPYTER_PATH"]).glob("kernels/*/kernel.json")
+    told = json.loads(made.read_text(encoding="utf-8"))
+    assert told["display_name"] == "Python 3 · torch"
+    words = [word.replace("{connection_file}", "/run/c.json") for word in told["argv"]]
+    assert said(account, words, {}) == f"{image} {inside} /run/c.json"
+    with pytest.raises(TroubleError, match="for its kernels only"):
+        server_words(torch, ["python"], account.environ, tmp_path / "run")

@@ -28,7 +28,8 @@ _MOST = 64
 @dataclass(frozen=True)
 class Environment:
     """`path`: of one that exists (its folder, or its python). `offline` None: to be found out. `find_links`: folders or pages with wheels.
-    `system_packages`: packages of the python it is made from are seen too. `binds`: folders that a container sees."""
+    `system_packages`: packages of the python it is made from are seen too. `binds`: folders that a container sees. `server` False: it is there for
+    its kernels only, which servers of the person's other environments offer."""
 
     name: str = "default"
     kind: str = "venv"
@@ -42,6 +43,7 @@ class Environment:
     channels: tuple[str, ...] = ()
     image: str | None = None
     binds: tuple[str, ...] = ()
+    server: bool = True
 
     @property
     def made_here(self) -> bool:
@@ -102,7 +104,7 @@ def parsed(text: str) -> Environment:
 
 def _fault(key: str, value: object) -> str | None:
     """What is wrong with one value by itself."""
-    if key in ("offline", "system_packages"):
+    if key in ("offline", "system_packages", "server"):
         return None if isinstance(value, bool) else f"{key} must be true or false, not {_shown(value)}."
     if key == "kind":
         return None if value in KINDS else f"kind must be one of {', '.join(KINDS)}, not {_shown(value)}."

@@ -217,14 +217,18 @@ class Preparation:
                 raise TroubleError(
                     f"Files of {answer['broken'][0][0]} vanish: tell the administrators of the file system, or remove the environment."
                 )
-        if not answer["jupyter"]:
-            raise TroubleError(self._without_jupyter(str(answer["problem"])))
-        if int(str(answer["jupyter"]).split(".")[0]) < 2:
-            raise TroubleError(f"jupyter_server {answer['jupyter']} is too old: 2.0 or later is needed.")
+        if self._describe.server:
+            if not answer["jupyter"]:
+                raise TroubleError(self._without_jupyter(str(answer["problem"])))
+            if int(str(answer["jupyter"]).split(".")[0]) < 2:
+                raise TroubleError(f"jupyter_server {answer['jupyter']} is too old: 2.0 or later is needed.")
+        elif not answer["kernels"]:
+            raise TroubleError(f"There is no kernel in {record.prefix}: it needs ipykernel, or the kernel of another language.")
         record.version, record.jupyter, record.kernels = answer["version"], answer["jupyter"], answer["kernels"]
         if self._describe.kind == "container":
             record.python = str(answer["python"])
-        self._tell("check", "done", f"Python {record.version}, Jupyter server {record.jupyter}", 98)
+        there = f"Jupyter server {record.jupyter}" if self._describe.server else f"{len(record.kernels)} kernels"
+        self._tell("check", "done", f"Python {record.version}, {there}", 98)
 
     def _find(self, record: Record) -> None:
         """Where one that exists already is."""

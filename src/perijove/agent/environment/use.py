@@ -55,6 +55,8 @@ def server_words(description: object, words: Sequence[str], environ: Mapping[str
     TroubleError, OSError.
     """
     describe = described(description)
+    if not describe.server:
+        raise TroubleError(f"The environment {describe.name} is for its kernels only: start the server in another one.")
     store = Store(root_of(environ))
     used = used_in(describe, store, [str(folder)])
     own = [used.python, *words[1:]] if words[:1] == ["python"] else list(words)
