@@ -81,6 +81,9 @@ async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
             present, notices = await hub.store.read(lambda tx: (tx.servers.get(server.id), tx.notices.progress(server.id, seen)))  # noqa: B023 - run at once
             if present is not None and present.start_id != attempt:
                 percent, phase, attempt = 0.0, None, present.start_id
+            if present is not None and present.phase is Phase.STARTING and phase is not Phase.STARTING:  # all that the spawner says comes after it
+                phase, percent = Phase.STARTING, max(percent, PERCENT[Phase.STARTING])
+                yield ProgressEvent(WORDS[Phase.STARTING], percent)
             for notice in notices:
                 seen = notice.revision
                 if present is not None and notice.data.get("start_id") == present.start_id:

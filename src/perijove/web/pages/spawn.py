@@ -73,6 +73,7 @@ async def _form(
         path=target.path,
         next=next_of(call),
         profiles=[(profile, fixed_by(profile, fields)) for profile in profiles],
+        labels={field.name: f"{field.one_of} {field.label.lower()}" if field.one_of else field.label for field in fields},
         chosen=chosen,
         form=form_of(fields, values, offers, problems),
         offers=offers,
