@@ -276,8 +276,11 @@ def commands_page() -> Iterator[str]:
     """The help of every command."""
     yield "# Commands\n"
     parent = click.Context(command, info_name="perijove")
-    for name in sorted(command.commands):
-        sub = command.commands[name]
+    every = {
+        **command.commands,
+        **{f"{name} {one}": sub for name, group in command.commands.items() for one, sub in getattr(group, "commands", {}).items()},
+    }
+    for name, sub in sorted(every.items()):
         yield f"## perijove {name}\n"
         yield f"```text\n{sub.get_help(click.Context(sub, info_name=name, parent=parent, max_content_width=110))}\n```\n"
 
