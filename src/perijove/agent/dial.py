@@ -8,6 +8,7 @@ no more of them; it looks again later.
     101                           Perijove-Gateway: ID
     HELLO of the agent            "session": of this mux; another one: the agent has forgotten all streams
     HELLO of the gateway          "fresh": it knows nothing of that session
+    NOTE of the gateway           "retiring": it takes no more connections, and ends with its last one
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Pace(NamedTuple):
 
 
 class Dialler:
-    """`opened`: what to do with a stream (see Carrier); `noted`: words of a gateway."""
+    """`opened`: what to do with a stream (see Carrier)."""
 
     def __init__(
         self,
@@ -64,7 +65,6 @@ class Dialler:
         *,
         ca_file: str | None = None,
         opened: Callable[[Carrier, int, str], None],
-        noted: Callable[[dict[str, Any]], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
         pace: Pace | None = None,
     ) -> None:
@@ -74,12 +74,12 @@ class Dialler:
         self._fields = {"Authorization": f"token {token}", "Perijove-Start": start_id, "User-Agent": f"perijove-agent/{VERSION}"}
         self._first = zlib.crc32(start_id.encode())  # different starts begin with different gateways
         self._opened = opened
-        self._noted = noted
         self.say = say
         self.pace = pace or Pace()
         self._lines: list[Line] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._failed: asyncio.Future[None] | None = None
+        self.ending = False
 
     async def run(self) -> None:
         """Until cancelled; then all is closed."""
@@ -88,6 +88,7 @@ class Dialler:
         try:
             await self._failed
         finally:
+            self.ending = True
             for task in self._tasks:
                 task.cancel()
             if self._tasks:
@@ -98,10 +99,20 @@ class Dialler:
         number = after + 1
         if number >= MOST or len(self._lines) > number:
             return
-        line = Line(self, number, self._opened, self._noted)
+        line = Line(self, number, self._opened)
         self._lines.append(line)
+        self._begin(line)
+
+    def replace(self, line: Line) -> None:
+        """Its gateway gives way to another: connections go on where they are, new ones come by a new line."""
+        if line in self._lines:
+            successor = Line(self, line.number, self._opened)
+            self._lines[self._lines.index(line)] = successor
+            self._begin(successor)
+
+    def _begin(self, line: Line) -> None:
         task = asyncio.get_running_loop().create_task(line.run())
-        self._tasks.append(task)
+        self._tasks = [known for known in self._tasks if not known.done()] + [task]
         task.add_done_callback(self._ended)
 
     def taken(self, gateway: str, by: Line) -> bool:
@@ -136,10 +147,11 @@ class Dialler:
 class Line:
     """The connection to one gateway, time and again."""
 
-    def __init__(self, dialler: Dialler, number: int, opened: Callable[[Carrier, int, str], None], noted: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, dialler: Dialler, number: int, opened: Callable[[Carrier, int, str], None]) -> None:
         self._dialler = dialler
-        self._number = number
-        self.carrier = Carrier(Mux(opens=False), opened=lambda stream, target: opened(self.carrier, stream, target), noted=noted)
+        self.number = number
+        self._retiring = False
+        self.carrier = Carrier(Mux(opens=False), opened=lambda stream, target: opened(self.carrier, stream, target), noted=self._noted)
         self.gateway = ""
         self.up = False
         self._session = secrets.token_hex(8)
@@ -153,13 +165,15 @@ class Line:
             self._socket.drop("the job was suspended")
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled, or its gateway has given way to another and is not needed any more."""
         pace, failures, attempt = self._dialler.pace, 0, 0
         lost_at: float | None = None
         try:
-            while True:
+            while not self._retiring:
                 attempt += 1
                 stood, pause_s = await self._once(attempt)
+                if self._retiring:
+                    break
                 now = asyncio.get_running_loop().time()
                 if stood:
                     failures, lost_at = 0, now
@@ -171,9 +185,7 @@ class Line:
                     failures = min(failures + 1, 16)
                 await self._pause(pause_s * (0.5 + random.random() / 2))  # noqa: S311 - not to come all at once
         finally:
-            if self._socket is not None:
-                self._socket.close()
-            self._forget("the job ends")
+            self._forget("the job ends" if self._dialler.ending else "the gateway gave way to another")
 
     async def _pause(self, pause_s: float) -> None:
         self._awake.clear()
@@ -186,11 +198,11 @@ class Line:
         """Whether a connection stood, and how long to wait now, if that is known."""
         dialler, pace = self._dialler, self._dialler.pace
         try:
-            socket, answer = await dialler.open(self._number, attempt)
+            socket, answer = await dialler.open(self.number, attempt)
         except RefusedError as error:
             self._say(f"not connected: {_WHY.get(error.status, error)}")
             if error.status >= 500 or error.status in (0, 408, 429):
-                dialler.another(self._number)
+                dialler.another(self.number)
                 return False, None
             return False, pace.refused
         except (OSError, ValueError) as error:
@@ -206,7 +218,10 @@ class Line:
         finally:
             self._socket, self.up = None, False
             self.carrier.detach(socket)
-            socket.drop("given up")
+            if dialler.ending or self._retiring:
+                socket.close()
+            else:
+                socket.drop("given up")
         return stood, pace.refused if reason == REPLACED else None
 
     async def _carry(self, socket: WebSocket, gateway: str) -> tuple[bool, str]:
@@ -227,7 +242,7 @@ class Line:
             self.carrier.attach(socket, hello)
             stood = True
             self._say("connected")
-            self._dialler.another(self._number)
+            self._dialler.another(self.number)
 
         try:
             socket.send([self.carrier.mux.hello(session=self._session, agent=VERSION).encoded()])
@@ -249,8 +264,15 @@ class Line:
                 socket.drop(f"nothing was heard for {silent_s:.0f} s")
             elif silent_s >= pace.beat * 0.9:
                 socket.ping()
+            if self._retiring and not len(self.carrier.mux):
+                return "the gateway gives way to another"
             await asyncio.wait([socket.lost], timeout=pace.beat)
         return socket.lost.result()
+
+    def _noted(self, words: dict[str, Any]) -> None:
+        if words.get("retiring") is True and not self._retiring:
+            self._retiring = True
+            self._dialler.replace(self)
 
     def _forget(self, reason: str) -> None:
         self._session = secrets.token_hex(8)
@@ -259,4 +281,4 @@ class Line:
     def _say(self, text: str) -> None:
         if text != self._said:
             self._said = text
-            self._dialler.say(f"tunnel {self._number + 1}: {text}")
+            self._dialler.say(f"tunnel {self.number + 1}: {text}")

@@ -18,7 +18,7 @@ _FIRST_S: Final = 15.0
 _STEADY_S: Final = 30.0
 _MAX_PAUSE_S: Final = 30.0
 _MOST_OLDER: Final = 3
-"""Proxies that gave way and still have upgraded connections; beyond these the oldest ends."""
+"""Proxies, or gateways, that gave way and still have upgraded connections; beyond these the oldest ends."""
 
 
 class Part:
@@ -87,7 +87,7 @@ class Part:
     def keep_older(self, child: Child) -> None:
         self.older.append(child)
         for oldest in self.older[:-_MOST_OLDER]:
-            click.secho(f"Ending proxy {oldest.pid} and its WebSockets: too many replacements since it gave way.", fg="yellow", err=True)
+            click.secho(f"Ending {self.name} {oldest.pid} and its WebSockets: too many replacements since it gave way.", fg="yellow", err=True)
             oldest.send(signal.SIGTERM)
 
     def _bury(self) -> None:

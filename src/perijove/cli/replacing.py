@@ -61,15 +61,12 @@ def _roll_back(part: Part, new: Child, old: Child | None, asker: Asker, *, gave_
 
 
 def _relieve(part: Part, old: Child, asker: Asker, pause: Pause) -> None:
-    if part.name == "proxy":
+    if part.name != "hub":
         old.send(signal.SIGQUIT)
         part.keep_older(old)
-        asker.say(f"The old proxy (process {old.pid}) takes no more; it ends with its last WebSocket.")
+        asker.say(f"The old {part.name} (process {old.pid}) takes no more; it ends with its last WebSocket.")
         return
-    if part.name == "gateway":
-        old.send(signal.SIGTERM)  # agents come to the new one at once
-    else:
-        old.tell(END)
+    old.tell(END)
     deadline = time.monotonic() + END_S
     while old.poll() is None and time.monotonic() < deadline:
         if not pause():

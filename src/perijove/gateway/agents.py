@@ -77,9 +77,19 @@ class Agents:
         _log.info("agent %s from %s is here%s", start_id, address or "this machine", "" if fresh else " again")
         return agent
 
-    def lost(self, agent: Agent, wire: Wire, reason: str) -> None:
-        """A connection ended."""
+    def retire(self) -> None:
+        """Other gateways take over: agents go to them, and what is carried here goes on."""
+        for agent in self._known.values():
+            agent.carrier.mux.note({"retiring": True})
+            agent.carrier.pump()
+
+    def lost(self, agent: Agent, wire: Wire, reason: str, *, farewell: bool) -> None:
+        """A connection ended. `farewell`: the agent said that it will not come back."""
         if not agent.carrier.detach(wire):
+            return
+        if farewell:
+            _log.info("agent %s has gone", agent.start_id)
+            self._forget(agent)
             return
         self.broken += 1
         _log.info("the connection of agent %s is lost: %s", agent.start_id, reason)

@@ -106,7 +106,8 @@ class Visitor(asyncio.Protocol):
             if front.addresses[self._address] <= 0:
                 del front.addresses[self._address]
             if self._agent is not None:
-                front.agents.lost(self._agent, self._link, self._link.reason or (str(exc) if exc is not None else "closed by the other end"))
+                reason = self._link.reason or (str(exc) if exc is not None else "closed by the other end")
+                front.agents.lost(self._agent, self._link, reason, farewell=self._link.farewell)
 
     def pause_writing(self) -> None:
         if self._link is not None:

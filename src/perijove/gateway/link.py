@@ -30,6 +30,8 @@ class Link(Wire):
         self._parts: list[bytes] = []
         self.reason = ""
         """Why it was dropped, if it was."""
+        self.farewell = False
+        """The other end said that it will not come back."""
 
     def accept(self, head: bytes, fields: dict[str, str]) -> None:
         """Answer the handshake; `fields` are for the answer. Raises NotWebSocketError; then there is no answer yet."""
@@ -51,6 +53,8 @@ class Link(Wire):
         for event in protocol.events_received():
             if isinstance(event, Frame) and event.opcode in {Opcode.BINARY, Opcode.CONT}:
                 self._part(event)
+            elif isinstance(event, Frame) and event.opcode is Opcode.CLOSE:
+                self.farewell = not self.reason
             elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
                 self.drop("a text where there are none")
         self._flush()

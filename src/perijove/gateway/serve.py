@@ -17,6 +17,8 @@ from perijove.gateway.settings import GatewaySettings
 _log = logging.getLogger("perijove.gateway")
 _LOOK_S: Final = 2.0
 _BACKLOG: Final = 1024
+_RETIRE_S: Final = 12 * 3600.0
+"""For those who use connections that a gateway has which gave way to another."""
 
 
 class Gateway:
@@ -29,6 +31,7 @@ class Gateway:
         self.front = Front(settings)
         self._servers: list[asyncio.Server] = []
         self._asked = asyncio.Event()
+        self._retire_until: float | None = None
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> str:
         """Listen, at `sockets` if there are any; returns where, as an address for proxies. Raises OSError."""
@@ -47,8 +50,11 @@ class Gateway:
 
     async def run(self) -> None:
         """Until asked to end."""
+        loop = asyncio.get_running_loop()
         while not self._asked.is_set():
-            self.front.sweep(asyncio.get_running_loop().time())
+            self.front.sweep(loop.time())
+            if self._retire_until is not None and (loop.time() >= self._retire_until or not len(self.front.agents)):
+                break
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await self._asked.wait()
@@ -59,6 +65,14 @@ class Gateway:
 
     def ask_to_end(self) -> None:
         self._asked.set()
+
+    def retire(self) -> None:
+        """Another gateway serves in our place: take no more, and end with the last connection."""
+        if self._retire_until is None:
+            self._retire_until = asyncio.get_running_loop().time() + _RETIRE_S
+            for server in self._servers:
+                server.close()
+            self.front.agents.retire()
 
     def _visitor(self) -> Visitor:
         return Visitor(self.front)
@@ -74,13 +88,14 @@ def _unix(path: str) -> socket.socket:
 
 
 def run(settings: GatewaySettings, sockets: Sequence[socket.socket] = (), ready: Callable[[str], None] = lambda _: None) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code. Raises OSError if it cannot listen."""
+    """Run until SIGTERM or SIGINT, or after SIGQUIT until nobody needs us any more; returns the exit code. Raises OSError if it cannot listen."""
 
     async def serve() -> None:
         gateway = Gateway(settings)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, gateway.ask_to_end)
+        loop.add_signal_handler(signal.SIGQUIT, gateway.retire)
         ready(await gateway.start(sockets))
         await gateway.run()
 

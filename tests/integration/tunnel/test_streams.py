@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from perijove.agent.mux import WINDOW
+from perijove.gateway.serve import Gateway
 from perijove.gateway.settings import GatewaySettings
 from perijove.wire.agents import agent_token
 from tests.integration.tunnel.site import Relay
@@ -121,7 +122,7 @@ async def test_only_the_starts_own_token_opens_its_tunnel_and_only_proxies_use_i
             writer.close()
 
 
-@pytest.mark.parametrize(("limit", "second"), [((1, 0), "503"), ((9, 1), "503"), ((9, 2), "101")])
+@pytest.mark.parametrize(("limit", "second"), [((1, 0), "503"), ((9, 1), "503"), ((9, 3), "101")])
 async def test_agents_are_counted_altogether_and_by_where_they_come_from(tmp_path: Path, limit: tuple[int, int], second: str) -> None:
     async with (
         wires(tmp_path, settings=GatewaySettings(port=0, token=TOKEN, agents=limit[0], agents_per_address=limit[1])) as found,
@@ -158,3 +159,38 @@ async def test_strangers_are_not_waited_for(tmp_path: Path) -> None:
             writer.write(nonsense)
             assert (await reader.readline()).split()[1] == status
             writer.transport.abort()
+
+
+async def test_a_gateway_that_gives_way_keeps_what_it_carries_and_ends_with_it(tmp_path: Path) -> None:
+    async with wires(tmp_path) as found, asyncio.timeout(30):
+        await here(found)
+        reader, writer, _ = await found.open()
+        found.gateway.retire()
+        successor = Gateway(GatewaySettings(port=found.port, token=TOKEN))
+        await successor.start()
+        serving = asyncio.create_task(successor.run())
+        await until(lambda: (agent := successor.front.agents.find("s1")) is not None and agent.here, "the agent at the new one")
+        writer.write(b"still here")
+        assert await reader.readexactly(10) == b"still here"
+        again, other, said = await found.open()
+        assert said == b"HTTP/1.1 200 Connected"
+        other.write(b"here, too")
+        assert await again.readexactly(9) == b"here, too"
+        other.close()
+        writer.close()
+        await until(lambda: not len(found.gateway.front.agents), "the old one to be left")
+        successor.ask_to_end()
+        await serving
+
+
+async def test_a_job_that_ends_leaves_nobody_waiting(tmp_path: Path) -> None:
+    async with wires(tmp_path) as found, asyncio.timeout(20):
+        await here(found)
+        reader, writer, _ = await found.open()
+        writer.write(b"x")
+        assert await reader.readexactly(1) == b"x"
+        found.dialling.cancel()
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        assert found.gateway.front.agents.find("s1") is None
+        writer.close()

@@ -31,6 +31,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 class Wires:
     gateway: Gateway
     dialler: Dialler
+    dialling: asyncio.Task[None]
     port: int
     said: list[str]
 
@@ -70,7 +71,7 @@ async def wires(
     )
     dialling = asyncio.create_task(dialler.run())
     try:
-        yield Wires(gateway, dialler, port, said)
+        yield Wires(gateway, dialler, dialling, port, said)
     finally:
         dialling.cancel()
         await asyncio.wait([dialling])
