@@ -17,6 +17,8 @@ ECHO_S = 0.4
 ANSWER_S = 15.0
 SILENCE_S = 20.0
 """The hub says something every eight seconds while somebody waits; the page gives up after as long."""
+LATE_S = 40.0
+"""A request that a silent network held back arrives when the network is back, and the news that nobody waits for it any more comes after it."""
 ROUTE_S = 8.0
 """How long after "ready" the way may still be unknown to a proxy that was being restarted."""
 
@@ -47,8 +49,8 @@ class Person:
         self.seen = seen
         self._going_home = going_home
         self._token = token
-        self._gave_up = False
-        """Whether an answer to a request to stop never came."""
+        self._gave_up_at = -LATE_S
+        """When the answer to a request to stop did not come, last."""
         self._http = httpx.AsyncClient(base_url=proxy.url, headers={"authorization": f"token {token}"}, timeout=ANSWER_S)
         self._now = asyncio.get_running_loop().time
 
@@ -112,6 +114,9 @@ class Person:
                     refused_since = None
                     await asyncio.sleep(0.2)
                     continue
+                if isinstance(error, websockets.ConnectionClosed) and self._late_deeds_may_come() and (await self._model()).get("stopped", True):
+                    self.seen.late += 1
+                    return
                 refused_since = refused_since or self._now()
                 if refused_since < self._now() - ROUTE_S or isinstance(error, websockets.ConnectionClosed):
                     self._complain(f"work was interrupted: {type(error).__name__} {error}")
@@ -143,9 +148,12 @@ class Person:
     async def _ask_again_if_stopped(self) -> None:
         """A request to stop that was given up may still be done, late: what is on its way cannot be called back."""
         if (await self._model()).get("stopped"):
-            self._gave_up = False
+            self._gave_up_at = -LATE_S
             self.seen.late += 1
             await self._ask("POST", "/server", {201, 202, 400, 409})
+
+    def _late_deeds_may_come(self) -> bool:
+        return self._gave_up_at > self._now() - LATE_S
 
     async def _model(self) -> dict[str, Any]:
         answer = await self._ask("GET", "/server", {200, 404})
@@ -155,7 +163,7 @@ class Person:
     async def _until(self, what: str, look: Callable[[], Awaitable[bool]]) -> None:
         deadline = self._now() + PATIENCE_S
         while not await look():
-            if what == "ready" and self._gave_up:
+            if what == "ready" and self._late_deeds_may_come():
                 await self._ask_again_if_stopped()
             if self._now() > deadline:
                 raise AssertionError(f"not {what} after {PATIENCE_S:.0f} s: {await self._model()}")
@@ -173,7 +181,8 @@ class Person:
                 if answer.status_code < 500 and answer.status_code != 429:
                     self._complain(f"{method} {path} was answered {last}")
             except httpx.HTTPError as error:
-                self._gave_up = self._gave_up or method == "DELETE"
+                if method == "DELETE":
+                    self._gave_up_at = self._now()
                 last = f"{type(error).__name__} {error}"
             self.seen.retried += 1
             await asyncio.sleep(pause_s)
