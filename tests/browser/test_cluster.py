@@ -29,7 +29,7 @@ display_name = "Of my own"
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Running]:
-    with perijove(CLUSTER + "[cull]\npoll_every = "1s"\n" + PRESETS) as running:
+    with perijove(CLUSTER + "[cull]\npoll_every = '1s'\n" + PRESETS) as running:
         yield running
 
 
