@@ -24,7 +24,7 @@ import uvloop
 from perijove.adapters.keys import Keys, open_keys
 from perijove.adapters.probe import HttpProber
 from perijove.adapters.services import LocalServiceProcesses
-from perijove.adapters.store_sql import copy_database, open_store
+from perijove.adapters.store_sql import copy_database, missing_file, open_store
 from perijove.adapters.system_clock import SystemClock
 from perijove.config.exposure import public_address, warnings
 from perijove.config.gateways import gateways_of
@@ -101,6 +101,16 @@ def prepare(loaded: Loaded) -> None:
     keys_of(loaded)
 
 
+def _begun(loaded: Loaded) -> None:
+    """For who only looks, maybe as another account than the hub's, and must leave nothing behind. Raises SettingsError."""
+    hint = "Name the configuration that the hub runs with (--config), or start it first."
+    if not loaded.state_dir.is_dir():
+        raise SettingsError(f"There is no folder {loaded.state_dir}: no hub has been started with this configuration.", hint)
+    _private(loaded.state_dir)
+    if (missing := missing_file(_store_url(loaded))) is not None:
+        raise SettingsError(f"There is no database {missing}: no hub has been started with this configuration.", hint)
+
+
 def keys_of(loaded: Loaded) -> Keys:
     """The keys all replicas share; made at the first start unless configured."""
     hub = loaded.settings.hub
@@ -119,7 +129,10 @@ def _private(path: Path) -> Path:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.stat().st_uid != os.geteuid():
-            raise SettingsError(f"{path} belongs to somebody else.", "Give it to the account that runs the hub, or set state_dir in [hub].")
+            raise SettingsError(
+                f"{path} belongs to another account (uid {path.stat().st_uid}).",
+                "Run this as the account that runs the hub, give it the folder, or set state_dir in [hub].",
+            )
         path.chmod(0o700)
     except OSError as error:
         raise SettingsError(f"{path} cannot be made: {error}.", "Set state_dir in [hub] to a place where the hub may write.") from None
@@ -401,7 +414,7 @@ def standing(loaded: Loaded) -> Standing:
         async with open_hub(loaded, Metrics(), exclusive=False) as hub:
             return await standing_of(hub)
 
-    prepare(loaded)
+    _begun(loaded)
     return asyncio.run(look())
 
 
@@ -417,5 +430,5 @@ def explain(loaded: Loaded, who: str, action: str) -> Explanation:
         async with open_hub(loaded, Metrics(), exclusive=False) as hub:
             return await explain_access(hub, who, action)
 
-    prepare(loaded)
+    _begun(loaded)
     return asyncio.run(look())

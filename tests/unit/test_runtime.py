@@ -1,12 +1,15 @@
 """What can be checked of a configuration before anything starts: plugins' sections and scopes, too."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from perijove.config.load import Loaded
 from perijove.config.rights import doubts
 from perijove.domain.errors import SettingsError
-from perijove.runtime import load_settings
+from perijove.runtime import explain, load_settings, standing
 
 
 def test_mistakes_in_plugins_and_roles_are_listed_with_the_others(tmp_path: Path) -> None:
@@ -60,3 +63,17 @@ def test_a_plugin_may_be_named_by_module_and_must_be_one(tmp_path: Path) -> None
         config.write_text(f'[spawner]\nuse = "{wrong}"\n')
         with pytest.raises(SettingsError, match=r"spawner\.use"):
             load_settings(config)
+
+
+@pytest.mark.parametrize("look", [standing, partial(explain, who="ada", action="list:users")])
+def test_who_only_looks_makes_nothing(tmp_path: Path, look: Callable[[Loaded], object]) -> None:
+    """Root, say, before the first start: the hub's account could not use what would be there then."""
+    config = tmp_path / "perijove.toml"
+    config.write_text(f'[hub]\nstate_dir = "{tmp_path}/state"\nruntime_dir = "{tmp_path}/run"\n')
+    with pytest.raises(SettingsError, match="no hub has been started with this configuration"):
+        look(load_settings(config))
+    assert [path.name for path in tmp_path.iterdir()] == ["perijove.toml"]
+    (tmp_path / "state").mkdir(0o700)
+    with pytest.raises(SettingsError, match=r"There is no database .*perijove\.sqlite"):
+        look(load_settings(config))
+    assert list((tmp_path / "state").iterdir()) == []

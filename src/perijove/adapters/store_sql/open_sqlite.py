@@ -28,7 +28,7 @@ _LOOK_S: Final = 0.02
 @asynccontextmanager
 async def open_sqlite(url: URL, clock: Clock, *, exclusive: bool, in_use: Callable[[], None] | None = None) -> AsyncIterator[SqlStore]:
     """`in_use`: called if another hub has the file, which is then waited for. Raises SettingsError, DatabaseUnavailableError."""
-    path, durable = _path(url), _durable(url)
+    path, durable = sqlite_path(url), _durable(url)
     async with AsyncExitStack() as stack:
         await to_thread(sqlite_file.prepare, path)
         if exclusive:
@@ -69,7 +69,8 @@ async def _hold(stack: AsyncExitStack, path: Path, in_use: Callable[[], None] | 
             return
 
 
-def _path(url: URL) -> Path:
+def sqlite_path(url: URL) -> Path:
+    """Raises SettingsError."""
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise SettingsError("[store] url names no file.", "Write sqlite:///relative/path or sqlite:////absolute/path.")
     return Path(url.database).absolute()

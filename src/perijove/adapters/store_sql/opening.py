@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from perijove.adapters.store_sql.open_sqlite import open_sqlite
+from perijove.adapters.store_sql.open_sqlite import open_sqlite, sqlite_path
 from perijove.adapters.store_sql.store import SqlStore
 from perijove.domain.errors import SettingsError
 from perijove.ports.clock import Clock
@@ -47,6 +47,15 @@ async def open_store(
         opened = _postgres()(parsed, clock, pool_size=pool_size, patience_s=patience_s, **more)
     async with opened as store:
         yield store
+
+
+def missing_file(url: str) -> Path | None:
+    """The SQLite file that `url` names, if there is none yet. Raises SettingsError."""
+    parsed = _parsed(url)
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    path = sqlite_path(parsed)
+    return None if path.is_file() and path.stat().st_size else path
 
 
 def copy_database(source: Path, url: str, told: Callable[[str, int, int], None]) -> int:
