@@ -71,13 +71,18 @@ def server_words(description: object, words: Sequence[str], environ: Mapping[str
 def others(describe: Environment, store: Store, folder: Path) -> Path | None:
     """Where kernels of the other environments that are ready are now; None if there are none. Raises OSError."""
     to = folder / "jupyter"
-    mine = store.noted(describe)
-    made: list[str] = []
+    mine = ready(describe, store)
+    seen = set() if mine is None else {mine[1].prefix}
+    names: set[str] = set()
     for kept, record, other in store.all():
-        if (mine is None or kept.folder != mine.folder) and ready(other, store) is not None:
-            used = _used(other, record, [str(folder)], afresh=True)
-            made += gathered(to, other.name, record.kernels, used.prefix, used.python)
-    return to if made else None
+        if record.prefix in seen or not record.kernels or ready(other, store) is None:
+            continue
+        seen.add(record.prefix)
+        name = other.name if other.name not in names else f"{other.name}-{kept.folder.name[-4:]}"
+        names.add(name)
+        used = _used(other, record, [str(folder)], afresh=True)
+        gathered(to, name, record.kernels, used.prefix, used.python)
+    return to if names else None
 
 
 def _used(describe: Environment, record: Record, binds: Iterable[str], *, afresh: bool = False) -> Used:
