@@ -8,8 +8,10 @@ from secrets import token_hex
 
 import httpx2 as httpx
 import pytest
+from websockets.sync.client import connect
 
 from perijove.processes.agent_file import packed
+from tests.integration.upgrade.place import Site
 from tests.running.browser import Person
 from tests.running.perijove import Running, perijove, until
 
@@ -79,4 +81,25 @@ def test_a_person_works_in_a_job_that_has_dialled_in(running: Running) -> None:
     until(lambda: running.child("gateway") != first and ada.get("/user/ada/api/status").status_code == 200, what="the gateway again")
     assert httpx.delete(f"{running.hub_url}/hub/api/users/ada/server", headers=bearer, timeout=60).status_code in {202, 204}
     until(lambda: not httpx.get(f"{running.hub_url}/hub/api/users/ada", headers=bearer, timeout=60).json().get("servers"), what="the end")
+    ada.close()
+
+
+def test_a_websocket_outlives_the_replacement_of_everything(running: Running) -> None:
+    ada = Person(running.url)
+    assert ada.sign_in("ada").status_code == 200
+    ada.submit("/hub/home", "/hub/spawn/ada")
+    until(lambda: open_lab(ada), what=f"ada's server in:\n{running.output}")
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in ada.http.cookies.jar)
+    gateway = running.child("gateway")
+    url = f"{running.url.replace('http', 'ws', 1)}/user/ada/api/events/subscribe"
+    with connect(url, additional_headers={"Cookie": cookies}) as socket:
+        assert socket.ping().wait(20)
+        code, said = Site(running).replaced()
+        assert code == 0, said
+        assert "The old gateway" in said
+        assert running.child("gateway")
+        assert ada.get("/user/ada/api/status").status_code == 200
+        assert socket.ping().wait(20)
+        assert Path(f"/proc/{gateway}").exists(), "the old one carries it"
+    until(lambda: not Path(f"/proc/{gateway}").exists(), what="the end of the old gateway with its last connection")
     ada.close()
