@@ -80,5 +80,5 @@ def choices(settings: Mapping[str, Mapping[str, Any]], *, own: bool) -> Choices:
         except DescriptionError as error:
             mistakes += [f"environments.{name}: {mistake}" for mistake in error.mistakes]
     if mistakes:
-        raise SettingsError(" ".join(mistakes), "The administrator mends the description: docs/how-to/environments.md tells what it may have.")
+        raise SettingsError(" ".join(mistakes), "The administrator mends the description: docs/howto/environments.md tells what it may have.")
     return Choices(found, own)
