@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import pytest
 
@@ -202,6 +203,28 @@ async def test_after_a_failover_all_goes_on_and_what_was_changed_meanwhile_is_se
                     assert await store.read(lambda tx: tx.users.count()) == 3
             finally:
                 standby.close()
+    finally:
+        primary.close()
+
+
+async def test_of_several_servers_the_one_that_takes_changes_is_found(postgresql_bin: Path, clock: FakeClock) -> None:
+    primary = PostgresServer(postgresql_bin)
+    try:
+        primary.start()
+        database = primary.new_database()
+        standby = Standby(postgresql_bin, primary)
+        try:
+            standby.start()
+            both = f"postgresql://hub@/{database}?host={quote(str(standby.folder), safe='')},{quote(str(primary.folder), safe='')}"
+            async with open_store(both, pool_size=SIZE, clock=clock) as store, store.follow((Topic.USER,)) as batches:
+                await store.write(add(clock, "before"))
+                assert [notice.key for notice in await anext(batches)] == ["before"]
+                await asyncio.to_thread(standby.promote)
+                await persist(partial(store.write, add(clock, "after")))
+                async with asyncio.timeout(20):
+                    assert [notice.key for notice in await anext(batches)] == ["after"]
+        finally:
+            standby.close()
     finally:
         primary.close()
 

@@ -19,7 +19,7 @@ from perijove.adapters.store_sql.circuit import Circuit
 from perijove.adapters.store_sql.followers import Followers
 from perijove.adapters.store_sql.lanes import Lane
 from perijove.adapters.store_sql.listener import Listener
-from perijove.adapters.store_sql.postgres_link import PostgresLink, connect
+from perijove.adapters.store_sql.postgres_link import PostgresLink, connect, past_standbys
 from perijove.adapters.store_sql.postgres_probe import PostgresProbe
 from perijove.adapters.store_sql.shared_time import database_time
 from perijove.adapters.store_sql.store import SqlStore
@@ -98,7 +98,7 @@ async def _brought_up_to_date(conninfo: str, patience_s: float) -> datetime:
 
 def _bring_up_to_date(conninfo: str) -> datetime:
     """Migrate, one hub at a time. Returns the database's time."""
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(conninfo, connect_timeout=5), poolclass=NullPool)
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(past_standbys(conninfo), connect_timeout=5), poolclass=NullPool)
     try:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")

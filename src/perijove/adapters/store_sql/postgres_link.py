@@ -48,10 +48,8 @@ def connect(conninfo: str, *, pooled: bool = False) -> psycopg.Connection[Row]:
 
 def dial(conninfo: str, timeout_s: int = 5) -> psycopg.Connection[Row]:
     """A connection that nothing was said over yet, to a server that is no standby. Raises psycopg.Error."""
-    if _KNOWS_STANDBYS and "target_session_attrs" not in conninfo:
-        conninfo = make_conninfo(conninfo, target_session_attrs="primary")
     return psycopg.connect(
-        conninfo,
+        past_standbys(conninfo),
         autocommit=True,
         connect_timeout=timeout_s,
         application_name="perijove",
@@ -60,6 +58,13 @@ def dial(conninfo: str, timeout_s: int = 5) -> psycopg.Connection[Row]:
         keepalives_count=3,
         tcp_user_timeout=20_000,
     )
+
+
+def past_standbys(conninfo: str) -> str:
+    """The same, but for servers that take changes only, unless it says itself which it wants."""
+    if not _KNOWS_STANDBYS or "target_session_attrs" in conninfo:
+        return conninfo
+    return make_conninfo(conninfo, target_session_attrs="primary")
 
 
 def _settle(connection: psycopg.Connection[Row], *, pooled: bool) -> None:
