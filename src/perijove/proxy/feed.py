@@ -30,6 +30,9 @@ _MAX_PAUSE_S: Final = 5.0
 _PATIENT_S: Final = 1.0
 """Pauses shorter than this are those of a start."""
 _LEAVE_S: Final = 1.0
+_AGAIN_S: Final = 0.5
+_MAX_AGAIN_S: Final = 2.0
+"""Hubs wait for reports before they say that a server is ready, so not long."""
 _GONE: Final = 410
 _decode_snapshot = msgspec.json.Decoder(UnreadSnapshot).decode
 _decode_route = msgspec.json.Decoder(Route).decode
@@ -66,6 +69,9 @@ class Feed:
         self._asked = False
         """Whether a hub wants to know now who used which routes."""
         self._pause_s = _FIRST_PAUSE_S
+        self._again_s = _AGAIN_S
+        self._trouble = ""
+        """Why the last report was not taken; empty: it was."""
 
     async def run(self) -> None:
         hubs = list(self._sources)
@@ -169,13 +175,14 @@ class Feed:
             try:
                 status, _ = await client.request("POST", self._report_path, msgspec.json.encode(report))
             except (OSError, EOFError, HubAnswerError) as error:
-                _log.warning("a report to %s was lost and comes again: %s", client.url, str(error) or type(error).__name__)
-                await self._again()
+                await self._again(logging.WARNING, f"a report to {client.url} was lost and comes again: {str(error) or type(error).__name__}")
                 continue
             if status // 100 != 2:
-                _log.error("%s refused a report with status %d%s", client.url, status, _advice(status))
-                await self._again()
+                await self._again(logging.ERROR, f"{client.url} refused a report with status {status}{_advice(status)}")
                 continue
+            if self._trouble:
+                _log.info("%s has taken a report again", client.url)
+                self._trouble, self._again_s = "", _AGAIN_S
             self._stats.feed_reports += 1
             self._book.reported(news)
 
@@ -197,9 +204,13 @@ class Feed:
             finally:
                 client.close()
 
-    async def _again(self) -> None:
-        self._asked = True
-        await asyncio.sleep(_FIRST_PAUSE_S * 5)
+    async def _again(self, level: int, trouble: str) -> None:
+        """Said once, for the log may be on the very disk that is full."""
+        if trouble != self._trouble:
+            _log.log(level, "%s", trouble)
+        self._trouble, self._asked = trouble, True
+        await asyncio.sleep(self._again_s)
+        self._again_s = min(_MAX_AGAIN_S, self._again_s * 2)
         self._applied.set()
 
 

@@ -24,6 +24,8 @@ class FakeHub(Server):
         self.snapshots = 0
         self.ready: int | None = 200
         """The status with which it says whether it is well; None: it says nothing, as one that is paused."""
+        self.refusing = 0
+        """So many reports more are refused, as by a hub whose database cannot write."""
         self.pages = True
         """Whether it answers what is not a proxy's question."""
         self._changed = asyncio.Event()
@@ -63,6 +65,9 @@ class FakeHub(Server):
                 await asyncio.Event().wait()
             return self._json(request, self.ready or 200, b"{}")
         assert request.method == "POST"
+        if self.refusing:
+            self.refusing -= 1
+            return self._json(request, 503, b"{}")
         self.reports.append((path.removeprefix("/hub/perijove/proxies/"), msgspec.json.decode(request.body, type=Report)))
         request.writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         return True

@@ -1,6 +1,7 @@
 """Following a hub: the whole table, its changes, hubs that go and come back, what is reported to them."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -344,3 +345,15 @@ async def test_what_a_snapshot_leaves_out_is_gone_and_what_it_keeps_is_the_same(
     assert kept.route.data == {"new": True}
     assert follower.worker.book.table.get("/user/gone/") is None
     assert server.open == 1, "its connections are still good"
+
+
+async def test_reports_that_are_refused_again_and_again_are_told_of_once(follower: Proxy, hub: FakeHub, caplog: pytest.LogCaptureFixture) -> None:
+    """The disk is full, say, and the log is on it too."""
+    await hub.acknowledged()
+    hub.refusing = 2
+    with caplog.at_level(logging.INFO, "perijove.proxy.feed"):
+        hub.set("/user/ada/", "http://127.0.0.1:1")
+        await hub.acknowledged()
+        await until(lambda: any("taken" in record.message for record in caplog.records))
+    assert hub.refusing == 0
+    assert [record.levelname for record in caplog.records if "report" in record.message] == ["ERROR", "INFO"]
