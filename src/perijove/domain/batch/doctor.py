@@ -186,6 +186,9 @@ _MEANS: Final = {
 }
 
 
+_NO_GATEWAY: Final = frozenset({200, 301, 302, 303, 307, 308, 404, 502, 503})
+
+
 def tunnel(steps: Mapping[str, Any]) -> Finding:
     """Of one address that the agent dials, as the probe saw it."""
     url, failed, error = str(steps.get("url", "")), str(steps.get("failed", "")), str(steps.get("error", ""))
@@ -193,7 +196,7 @@ def tunnel(steps: Mapping[str, Any]) -> Finding:
         took = ", ".join(f"{name} {steps[name]:.0f} ms" for name in ("dns", "tcp", "tls", "websocket") if isinstance(steps.get(name), int | float))
         by = f" by way of the web proxy {steps['proxy']}" if steps.get("proxy") else ""
         return good("way from node to hub", f"The node reaches the gateway at {url}{by} ({took}).")
-    if failed == "websocket" and steps.get("status") in {404, 502, 503}:
+    if failed == "websocket" and steps.get("status") in _NO_GATEWAY:
         return broken(
             "way from node to hub", f"{url} answers {error}: there is no gateway behind it.", "Set [gateway] enabled = true, or start the gateways."
         )

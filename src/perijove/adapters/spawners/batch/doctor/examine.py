@@ -47,7 +47,7 @@ async def examine(wanted: Wanted, clock: Clock) -> AsyncIterator[Finding | Sayin
     found = await answers.controller()
     for one in found:
         yield one
-    if any(one.verdict is Verdict.BROKEN for one in found):
+    if any(one.verdict is Verdict.BROKEN and one.topic == "controller" for one in found):
         return  # nothing else can be known of a cluster that does not answer
     for one in await answers.about(own, wanted.person):
         yield one

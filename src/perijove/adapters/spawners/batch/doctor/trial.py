@@ -18,6 +18,8 @@ from perijove.domain.errors import PerijoveError
 from perijove.ports.clock import Clock
 
 _EVERY_S: Final = 1.0
+_EARLY_S: Final = 2.0
+_LATE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,7 @@ class Trial:
         seen = good("test job", f"Job {job} ran as {status.user} and was seen by this account.")
         found = unpacked(status.comment)
         if found is not None:
-            return [seen, *self._seen(found)]
+            return [seen, *self._seen(found), _clock(found, status)]
         words = status_words(status, self.clock.now())
         if status.state is not State.ENDED:
             return [
@@ -126,7 +128,16 @@ class Trial:
         asked = found.get("hub")
         if isinstance(asked, dict):
             findings.append(doctor.hub(asked))
-            ahead = asked.get("ahead_s")
-            if not asked.get("error"):
-                findings.append(doctor.skew("the node", float(ahead) if isinstance(ahead, int | float) else None, error_s=2.0))
         return findings
+
+
+def _clock(found: Mapping[str, Any], status: JobStatus) -> Finding:
+    """By the time in the hub's answer; without one, by the moment at which Slurm says that the job began, which the program comes a little after."""
+    asked, told = found.get("hub"), found.get("time")
+    ahead = asked.get("ahead_s") if isinstance(asked, dict) else None
+    if isinstance(ahead, int | float):
+        return doctor.skew("the node", float(ahead), error_s=2.0)
+    if status.start is None or not isinstance(told, int | float):
+        return doctor.skew("the node", None)
+    after = told - status.start.timestamp()
+    return doctor.skew("the node", 0.0 if -_EARLY_S <= after <= _LATE_S else after, error_s=_LATE_S)
