@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from perijove.domain.batch.cluster import Association, Cluster, objections
@@ -17,7 +18,13 @@ from perijove.ports.cluster_spawner import Verdict
 FRESH_S: Final = 60.0
 """What is free may be so old; within it nobody's visit costs the controller anything."""
 ACCOUNTS_FRESH_S: Final = 600.0
+ESTIMATE_FRESH_S: Final = 30.0
+MOST_ESTIMATES: Final = 30
+"""A minute, for everybody: each is a submission that Slurm tries out."""
+_MOST_WAITING: Final = 5
+"""For an estimate at a time; the others do without."""
 _MOST_PEOPLE: Final = 2000
+_BUSY: Final = "Many ask the scheduler just now when they would begin; ask again in a minute."
 
 
 class ClusterFacts:
@@ -34,6 +41,9 @@ class ClusterFacts:
         self._asking = asyncio.Lock()
         self._accounts: OrderedDict[str, tuple[float, Sequence[Association] | None]] = OrderedDict()
         self._asking_accounts = asyncio.Lock()
+        self._estimates: OrderedDict[tuple[str, JobRequest], tuple[float, Verdict]] = OrderedDict()
+        self._asking_estimate = asyncio.Lock()
+        self._trying = 0
 
     async def offers(self, person: str) -> Offers:
         """Raises SpawnerError if the scheduler is away and never answered."""
@@ -48,6 +58,33 @@ class ClusterFacts:
         found = objections(request, cluster, await self._associations(person))
         if found:
             return Verdict({option: " ".join(one.text for one in found if one.option == option) for option in dict.fromkeys(o.option for o in found)})
+        key = (person, replace(request, name="estimate", comment="", output=None))
+        if self._problem is not None:
+            raise self._problem
+        if self._trying >= _MOST_WAITING:
+            return Verdict({}, None, _BUSY)
+        self._trying += 1
+        try:
+            return await self._tried(person, request, key)
+        finally:
+            self._trying -= 1
+
+    async def _tried(self, person: str, request: JobRequest, key: tuple[str, JobRequest]) -> Verdict:
+        async with self._asking_estimate:  # one after another: people who change a form's fields ask again and again
+            now = self._clock.monotonic()
+            while self._estimates and next(iter(self._estimates.values()))[0] <= now - 60:
+                self._estimates.popitem(last=False)
+            known = self._estimates.get(key)
+            if known is not None and now - known[0] < ESTIMATE_FRESH_S:
+                return known[1]
+            if len(self._estimates) >= MOST_ESTIMATES:
+                return Verdict({}, None, _BUSY)
+            verdict = await self._estimated(person, request)
+            self._estimates[key] = (self._clock.monotonic(), verdict)
+            self._estimates.move_to_end(key)
+            return verdict
+
+    async def _estimated(self, person: str, request: JobRequest) -> Verdict:
         try:
             estimate = await self._queue.estimate(person, request)
         except RefusedByQueueError as error:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from perijove.adapters.spawners.batch.facts import ClusterFacts
+from perijove.adapters.spawners.batch.facts import MOST_ESTIMATES, ClusterFacts
 from perijove.domain.batch.cluster import Association, Cluster, Node, Partition
 from perijove.domain.batch.request import Gpus, JobRequest
 from perijove.ports.batch import Estimate, QueueAwayError, RefusedByQueueError
@@ -123,4 +123,24 @@ async def test_what_can_never_begin_is_refused_beside_its_option_without_asking(
     assert "estimate" not in scheduler.asked
     assert (await facts.verdict("ann", JobRequest(name="j"))).start == START
     scheduler.refuses = "Requested node configuration is not available"
-    assert (await facts.verdict("ann", JobRequest(name="j"))).problems == {"": scheduler.refuses}
+    assert (await facts.verdict("bob", JobRequest(name="j"))).problems == {"": scheduler.refuses}
+
+
+async def test_however_many_try_requests_out_the_scheduler_is_asked_a_bounded_number_of_times(
+    facts: ClusterFacts, scheduler: Scheduler, clock: FakeClock
+) -> None:
+    for attempt in range(5):
+        assert (await facts.verdict("ann", JobRequest(name=f"j{attempt}", cpus=2))).start == START
+    assert scheduler.asked.count("estimate") == 1, "it is the same but for the attempt's own name"
+    told = [await facts.verdict("ann", JobRequest(name="j", time_limit_s=60 + number)) for number in range(300)]
+    assert scheduler.asked.count("estimate") == MOST_ESTIMATES
+    assert (told[0].start, told[-1].start, told[-1].problems) == (START, None, {})
+    assert "ask again" in told[-1].text
+    await clock.turn(61)
+    assert (await facts.verdict("ann", JobRequest(name="j", time_limit_s=400))).start == START
+    scheduler.away = True
+    await clock.turn(61)
+    for _ in range(5):
+        with pytest.raises(QueueAwayError):
+            await facts.verdict("ann", JobRequest(name="j", time_limit_s=400))
+    assert scheduler.asked.count("estimate") == MOST_ESTIMATES + 1, "it is not tried while the scheduler is away"
