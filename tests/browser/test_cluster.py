@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.integration.hub.test_places import CLUSTER
-from tests.running.perijove import Running, perijove, until
+from tests.running.perijove import Running, accounts, perijove, until
 
 from .test_first_day import CHROMIUM
 
@@ -30,6 +30,13 @@ display_name = "Of my own"
 @pytest.fixture(scope="module")
 def site() -> Iterator[Running]:
     with perijove(CLUSTER + "[cull]\npoll_every = '1s'\n" + PRESETS) as running:
+        yield running
+
+
+@pytest.fixture
+def real(user_env: Path) -> Iterator[Running]:
+    spawner = f'use = "tests.running.cluster:LocalCluster"\nfolder = "{{folder}}"\ncommand = "{user_env}/bin/perijove-singleuser"\n{accounts()}'
+    with perijove(CLUSTER.replace('use = "tests.running.cluster:ClusterSpawner"\nfolder = "{folder}"', spawner)) as running:
         yield running
 
 
@@ -108,4 +115,33 @@ def test_a_request_is_judged_while_it_is_typed_waits_is_announced_and_prolonged(
     page.get_by_role("button", name="Start again with the same request").click()
     page.wait_for_url("**/user/kim/**")
     assert json.loads((site.folder / "kim.json").read_text())["options"] == job["options"]
+    context.close()
+
+
+def tell_end(site: Running, name: str, left: timedelta) -> None:
+    """As the program beside the server does."""
+    job = json.loads((site.folder / f"{name}.json").read_text())
+    report = {"start_id": job["start_id"], "host": "g1", "ends_at": (datetime.now(UTC) + left).isoformat()}
+    url = f"{site.hub_url}/hub/api/perijove/users/{name}/server/report"
+    assert httpx.post(url, json=report, headers={"authorization": f"token {job['token']}"}).status_code == 204
+
+
+def test_jupyterlab_warns_before_the_end_and_asks_for_more_time(real: Running, browser: Browser) -> None:
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.goto(f"{real.url}/hub/login")
+    page.get_by_label("User name").fill("lea")
+    page.get_by_role("button", name="Sign in").click()
+    page.goto(f"{real.url}/hub/home")
+    page.get_by_role("button", name="Start my server").click()
+    until((real.folder / "lea.json").exists, what="what the server got")
+    tell_end(real, "lea", timedelta(minutes=12))
+    page.wait_for_url("**/user/lea/lab**", timeout=120_000)
+    dialog = page.locator(".jp-Dialog", has_text="This server ends in 12 min")
+    expect(dialog).to_be_visible(timeout=60_000)
+    dialog.get_by_role("button", name="Extend by 60 min").click()
+    expect(page.locator("#perijove-time-left button")).to_have_text("60 min left")
+    expect(dialog).to_have_count(0)
+    assert "60 min left" in page.locator("#perijove-time-left").inner_text()
     context.close()

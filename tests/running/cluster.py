@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from perijove.adapters.spawners.local.config import Config as LocalSettings
+from perijove.adapters.spawners.local.spawner import LocalSpawner
 from perijove.domain.batch.cluster import Association, Cluster, Node, Partition
 from perijove.domain.batch.offers import Offers, offers
 from perijove.domain.errors import BadOptionsError, SpawnerError
@@ -142,6 +144,26 @@ class ClusterSpawner(NullSpawner):
         with (self._folder / "extended").open("a") as file:
             file.write(f"{handle.user_name} {by_s}\n")
         return self._clock.now() + timedelta(seconds=by_s)
+
+
+class LocalCluster(LocalSpawner):
+    """Real servers on this machine that may be prolonged. `NAME.json` is what a server got."""
+
+    class Config(LocalSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        folder: str
+
+    async def start(self, request: StartRequest) -> AsyncIterator[StartEvent]:
+        told = {"token": request.env["JUPYTERHUB_API_TOKEN"], "start_id": request.handle.start_id}
+        assert isinstance(self._config, LocalCluster.Config)
+        (Path(self._config.folder) / f"{request.handle.user_name}.json").write_text(json.dumps(told))
+        async for event in super().start(request):
+            yield event
+
+    def extendable_s(self, handle: Handle) -> int:
+        return 7200
+
+    async def extend(self, handle: Handle, by_s: int) -> datetime:
+        return self._context.clock.now() + timedelta(seconds=by_s)
 
 
 def _seconds(text: Any) -> int | None:

@@ -24,6 +24,7 @@ from traitlets.config import Config
 from .activity import ActivityReporter
 from .contract import Contract
 from .hub import VERSION_HEADER, HubClient
+from .place import LABEXTENSIONS, Place, PlaceHandler
 from .provider import HubAuthorizer, HubIdentityProvider
 from .user_config import outside_home
 
@@ -73,6 +74,8 @@ class SingleUserServer(ServerApp):
             config.Application.log_level = "DEBUG"
         if contract.disable_user_config:
             config.LabServerApp.labextensions_path = outside_home(jupyter_path("labextensions"))
+        extra = self.config.LabServerApp.get("extra_labextensions_path", [])
+        config.LabServerApp.extra_labextensions_path = [*(extra if isinstance(extra, list) else []), LABEXTENSIONS]
         server.open_browser = False
         server.quit_button = False
         # The hub's pages are another application to it: what it deletes must not stay in a trash
@@ -131,6 +134,8 @@ class SingleUserServer(ServerApp):
             )
         super().init_webapp()
         self.web_app.settings["page_config_hook"] = self._provider.page_config
+        place = (self.contract.prefix + "perijove/place", PlaceHandler, {"place": Place(self._hub)})
+        self.web_app.add_handlers(".*$", [place])  # type: ignore[no-untyped-call] # tornado leaves it so
         # Extensions bring handlers that know nothing of jupyter_server's `headers` setting.
         self.web_app.add_transform(
             partial(  # type: ignore[arg-type]

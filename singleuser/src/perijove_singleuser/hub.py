@@ -152,6 +152,30 @@ class HubClient:
         if response.code >= 300:
             raise HubRefusedError(response.code, _error_name(response))
 
+    async def place(self) -> dict[str, Any]:
+        """What is known of the place where this server runs. Raises HubRefusedError if the hub knows nothing of such."""
+        return await self._about_place("report", None)
+
+    async def extend(self, by_s: int) -> dict[str, Any]:
+        """Ask for more time. Raises HubRefusedError with the reason."""
+        return await self._about_place("extend", {"by_s": by_s})
+
+    async def _about_place(self, what: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        contract = self._contract
+        server = f"servers/{quote(contract.server_name, safe='')}" if contract.server_name else "server"
+        headers = {"Authorization": f"token {contract.api_token}", "Content-Type": "application/json"}
+        response = await self._fetch(
+            f"{self._root}/perijove/users/{quote(contract.user, safe='@~')}/{server}/{what}",
+            method="GET" if body is None else "POST",
+            headers=headers,
+            body=None if body is None else json.dumps(body),
+        )
+        if response.code in {429, 503}:
+            raise HubUnavailableError(f"it answers {response.code}")
+        if response.code >= 300:
+            raise HubRefusedError(response.code, _sentence(response))
+        return _json_object(response)
+
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
@@ -215,6 +239,15 @@ def _json_object(response: HTTPResponse) -> dict[str, Any]:
     if not isinstance(model, dict):
         raise HubUnavailableError("it answers JSON that is not an object")
     return model
+
+
+def _sentence(response: HTTPResponse) -> str:
+    """What the hub says to people, and what they can do."""
+    try:
+        model = json.loads(response.body)
+        return " ".join(str(model.get(key) or "") for key in ("message", "hint")).strip()[:500]
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _error_name(response: HTTPResponse) -> str:
