@@ -411,7 +411,7 @@ def standing(loaded: Loaded) -> Standing:
     """Look into the database, beside a running hub or without one. Raises SettingsError, DatabaseUnavailableError."""
 
     async def look() -> Standing:
-        async with open_hub(loaded, Metrics(), exclusive=False) as hub:
+        async with open_hub(loaded, Metrics(), exclusive=False, patience_s=0.0) as hub:  # that it does not answer is an answer, too
             return await standing_of(hub)
 
     _begun(loaded)

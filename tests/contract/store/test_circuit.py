@@ -207,6 +207,42 @@ async def test_after_a_failover_all_goes_on_and_what_was_changed_meanwhile_is_se
         primary.close()
 
 
+async def test_after_a_gap_each_follower_starts_over_once(postgres: PostgresServer, clock: FakeClock) -> None:
+    database = postgres.new_database()
+    async with relayed(postgres) as relay, opened(relay, database, clock) as store:
+        begun = asyncio.Semaphore(0)
+        over: list[int] = []
+
+        async def follow(number: int) -> None:
+            while True:
+                async with store.follow((Topic.USER,)) as batches:
+                    begun.release()
+                    try:
+                        async for batch in batches:
+                            if any(notice.key == "last" for notice in batch):
+                                return
+                    except LookupError:
+                        over.append(number)
+
+        async with asyncio.timeout(40), asyncio.TaskGroup() as group:
+            for number in range(5):
+                group.create_task(follow(number))
+            for _ in range(5):
+                await begun.acquire()
+            relay.turn(Way.CLOSED)
+            await until(lambda: store.condition().away, "the truth")
+            async with open_store(postgres.url(database), pool_size=2, clock=clock) as other:
+                for name in ("missed", "too"):
+                    await other.write(add(clock, name))
+                await clock.turn(60)
+                await other.write(lambda tx: tx.notices.trim(clock.now()))
+            relay.turn(Way.OPEN)
+            for _ in range(5):
+                await begun.acquire()
+            await persist(partial(store.write, add(clock, "last")))
+        assert sorted(over) == [0, 1, 2, 3, 4]
+
+
 async def test_of_several_servers_the_one_that_takes_changes_is_found(postgresql_bin: Path, clock: FakeClock) -> None:
     primary = PostgresServer(postgresql_bin)
     try:

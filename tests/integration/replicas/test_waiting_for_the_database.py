@@ -74,6 +74,12 @@ def test_it_begins_when_the_database_is_there(hub: tuple[subprocess.Popen[bytes]
     said = httpx.get(f"{url}/hub/metrics", timeout=10)
     assert "jupyterhub_store_available 0.0" in said.text
     assert "jupyterhub_store_outages_total 1.0" in said.text
+    status = subprocess.run(
+        [sys.executable, "-m", "perijove", "status", "--config", str(log.with_name("perijove.toml"))], check=False, capture_output=True, text=True
+    )
+    assert status.returncode == 1
+    assert "The database does not answer" in status.stderr
+    assert "waiting" not in status.stdout + status.stderr
     stopped.start()
     until(lambda: _healthy(url) or process.poll() is not None, what="the hub to be well again")
     assert process.poll() is None, log.read_text()
