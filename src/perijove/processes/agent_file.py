@@ -1,6 +1,7 @@
 """The program `perijove-agent` as one file: what runs in jobs, on machines that have nothing of ours.
 
 A zip archive that Python runs (zipapp), of perijove.agent and of perijove_singleuser, which the agent unpacks for the server that it starts.
+Our wheel carries the latter's files (pyproject.toml), for hubs in whose environment it is not installed.
 """
 
 import io
@@ -41,18 +42,25 @@ def packed(interpreter: str = INTERPRETER) -> bytes:
     return archive.getvalue()
 
 
-def _sources(package: str, below: str) -> dict[str, bytes]:
-    """Its files by their names in the archive. Raises SettingsError."""
+def _folder(package: str) -> Path | None:
     try:
         spec = find_spec(package)
     except ModuleNotFoundError:
         spec = None
-    if spec is None or spec.origin is None:
+    if spec is not None and spec.origin is not None:
+        return Path(spec.origin).parent
+    carried = Path(__file__).parent / "carried" / package
+    return carried if carried.is_dir() else None
+
+
+def _sources(package: str, below: str) -> dict[str, bytes]:
+    """Its files by their names in the archive. Raises SettingsError."""
+    folder = _folder(package)
+    if folder is None:
         raise SettingsError(
             f"{package} is not installed beside the hub, and belongs into the program that runs in jobs.",
             "The administrator installs it into the hub's environment: pip install --no-deps perijove-singleuser",
         )
-    folder = Path(spec.origin).parent
     return {
         f"{below}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for path in sorted(folder.rglob("*"))
