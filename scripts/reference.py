@@ -23,6 +23,7 @@ from perijove.domain import errors
 from perijove.domain.audit import ACTIONS
 from perijove.domain.lifecycle import ACTIVITY, TABLE, Event
 from perijove.domain.server import Phase
+from perijove.gateway.exposition import METRICS as GATEWAY_METRICS
 from perijove.plugins import AUTHENTICATORS, SPAWNERS
 from perijove.proxy.chp.options import parser
 from perijove.proxy.exposition import METRICS as PROXY_METRICS
@@ -310,6 +311,12 @@ def metrics_page() -> Iterator[str]:
     for metric in PROXY_METRICS:
         labels = f"`{metric.label}`: {', '.join(f'`{value}`' for value in metric.fields)}" if metric.label else ""
         yield f"| `{PREFIX}{metric.name}` | {metric.kind} | {labels} | {cell(metric.help)} |"
+    yield "\n## The gateway\n"
+    yield "At `/metrics` of its `listen` address, for whoever has the proxies' token (`Authorization: token …`).\n"
+    yield "| metric | kind | meaning |"
+    yield "| --- | --- | --- |"
+    for gauge in GATEWAY_METRICS:
+        yield f"| `{gauge.name}` | {gauge.kind} | {cell(gauge.help)} |"
 
 
 def audit_page() -> Iterator[str]:
