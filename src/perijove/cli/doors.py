@@ -15,6 +15,13 @@ from perijove.proxy.settings import ProxySettings
 
 _HUB = "hub"
 _GATEWAY = "gateway"
+_SETTINGS = {
+    _HUB: "[hub] listen",
+    _GATEWAY: "[gateway] listen",
+    "public": "[proxy] listen",
+    "plain": "[proxy] redirect_listen",
+    "admin": "[proxy] admin_listen",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ class Door:
             return [listen_unix(self.path)] if self.path else bind_tcp(self.host, self.port, shared=self.role != _HUB)
         except OSError as error:
             raise SettingsError(
-                f"cannot listen on {self.address}: {error.strerror or error}.", "Is something else there, or is the address not this machine's?"
+                f"cannot listen on {self.address}: {error.strerror or error}.",
+                f"Is something else there, or is the address not this machine's? It is {_SETTINGS[self.role]} in the configuration.",
             ) from None
 
 

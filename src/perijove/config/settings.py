@@ -303,7 +303,10 @@ class CullSection(Section, frozen=True):
 
 
 class LogSection(Section, frozen=True):
+    """The log of hub and proxy, on standard error."""
+
     level: str = "info"
+    """debug, info, warning or error: what is less than this is left out."""
     format: str = "auto"
     """json, console, or auto: console on a terminal."""
     audit_keep: Duration = 365 * 86400.0
@@ -324,9 +327,12 @@ class EventsSection(Section, frozen=True):
 
 
 class MetricsSection(Section, frozen=True):
+    """What Prometheus reads at /hub/metrics."""
+
     authenticate: bool = True
     """Ask for a token with the scope read:metrics."""
     prefix: str = "jupyterhub_"
+    """What the names of metrics begin with. Dashboards made for JupyterHub want it as it is."""
 
 
 class ServiceEntry(Section, frozen=True):

@@ -74,3 +74,6 @@ def test_an_address_that_is_taken_says_which() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"cannot listen on 127.0.0.1:{port}: {os.strerror(errno.EADDRINUSE)}"):
             Doors([Door("hub", "127.0.0.1", port)], {}).open()
+        with pytest.raises(SettingsError) as caught:
+            Doors([Door("plain", "127.0.0.1", port)], {}).open()
+        assert "[proxy] redirect_listen" in caught.value.hint
