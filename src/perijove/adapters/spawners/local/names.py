@@ -1,5 +1,6 @@
 """From people's names to names a file system and the account database accept; and templates."""
 
+import base64
 import hashlib
 import re
 import unicodedata
@@ -8,8 +9,10 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 _PLAIN = re.compile(r"[a-z][a-z0-9_-]*")
-_LOOKS_HASHED = re.compile(r".*-[0-9a-f]{10}")
+_LOOKS_HASHED = re.compile(r".*-[a-z2-7]{16}")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_DIGEST_BYTES: Final = 10
+"""People choose their names: with less, somebody could try names until one is turned into another person's."""
 LONGEST_ACCOUNT: Final = 32
 """What useradd accepts on Linux (LOGIN_NAME_MAX is larger, utmp is not)."""
 
@@ -18,15 +21,16 @@ def safe_name(text: str, longest: int = LONGEST_ACCOUNT) -> str:
     """A name made of a-z, 0-9, "-" and "_" which is `text` itself if that will do, and differs for different texts.
 
     What does not do is shortened and given a hash. A text that merely looks as if it had one gets one too, or somebody
-    could sign up under the very name that another person's was turned into.
+    could sign up under the very name that another person's was turned into. Where `longest` leaves no room for a hash, the name is longer.
     """
     if len(text) <= longest and _PLAIN.fullmatch(text) and not _LOOKS_HASHED.fullmatch(text):
         return text
-    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    digest = base64.b32encode(hashlib.sha256(text.encode()).digest()[:_DIGEST_BYTES]).decode().lower()
+    room = max(1, longest - len(digest) - 1)
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    stem = re.sub(r"[^a-z0-9_]+", "-", ascii_text).strip("-")[: longest - len(digest) - 1].rstrip("-")
+    stem = re.sub(r"[^a-z0-9_]+", "-", ascii_text).strip("-")[:room].rstrip("-")
     if not stem or not stem[0].isalpha():
-        stem = f"u{stem}"[: longest - len(digest) - 1]
+        stem = f"u{stem}"[:room]
     return f"{stem}-{digest}"
 
 
