@@ -36,6 +36,8 @@ _NOT_READY = 78
 """As sysexits.h: something is configured wrongly."""
 _TELL_S = 3.0
 """Between two reports of how far an environment is."""
+_LONGEST = 1000
+"""Characters of what is reported of an environment."""
 _TOOK_S = 15.0
 """For the server to take a connection on its socket."""
 
@@ -256,7 +258,8 @@ class Job:
         if self._reporter is None:
             return
         ready = news.get("step") == "ready"
-        self._reporter.preparing = None if ready else {key: news.get(key) for key in ("step", "state", "text", "percent")}
+        state = "done" if ready else "failed" if news.get("state") == "failed" else "running"
+        self._reporter.preparing = {"text": str(news.get("text"))[:_LONGEST], "percent": news.get("percent"), "state": state}
         now = asyncio.get_running_loop().time()
         if ready or now - self._told_at >= _TELL_S:
             self._told_at = now

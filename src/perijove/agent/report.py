@@ -48,7 +48,7 @@ class Reporter:
         self._gpu_tries = _GPU_TRIES
         self._said = ""
         self.preparing: Mapping[str, Any] | None = None
-        """Where the environment stands that is made ready: step, state, text, percent. None once it is ready."""
+        """How far the environment is that is made ready: state (running, done, failed), text, percent. None: nothing had to be done."""
         self.warned: Callable[[float], None] = lambda _: None
 
     async def run(self) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 from perijove.domain.server import ServerId
 
@@ -35,12 +35,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparing:
-    """How far the person's environment is, which is made ready before their server starts. `percent`: 0 to 100. `failed`: it cannot be; `text`
-    says why."""
+    """How far the person's environment is, which is made ready before their server starts. `percent`: 0 to 100. `state`: "running", "done", or
+    "failed": then `text` says why."""
 
     text: str
     percent: float | None = None
-    failed: bool = False
+    state: Literal["running", "done", "failed"] = "running"
+
+    @property
+    def failed(self) -> bool:
+        return self.state == "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,7 @@ def is_present(report: Report, now: datetime) -> bool:
 def is_preparing(report: Report | None, now: datetime) -> bool:
     """Whether the server has not been started yet, for its environment is being made ready."""
     preparing = report.facts.preparing if report is not None else None
-    return report is not None and preparing is not None and not preparing.failed and is_present(report, now)
+    return report is not None and preparing is not None and preparing.state == "running" and is_present(report, now)
 
 
 def busy(before: Report | None, facts: Facts, at: datetime, start_id: str) -> float | None:

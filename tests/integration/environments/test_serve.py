@@ -73,7 +73,7 @@ def test_a_server_begins_in_an_environment_that_is_made_ready_first(account: Acc
                 break
         (folder,) = account.root.glob("venv-*")
         assert said.splitlines()[-1] == f"runs in {folder / 'env'}", said
-        while not (hub.reports and hub.reports[-1]["preparing"] is None and "is ready" in hub.reports[-1]["log_tail"]):
+        while not (hub.reports and hub.reports[-1]["preparing"] and hub.reports[-1]["preparing"]["state"] == "done"):
             assert hub.came.wait(60), said
             hub.came.clear()
         process.send_signal(signal.SIGTERM)

@@ -37,10 +37,12 @@ class Dialling:
 
     async def start(self, request: StartRequest) -> AsyncIterator[StartEvent]:
         config, handle = self._config, request.handle
+        environment = request.options.get("environment")
         told = {
             "start_id": handle.start_id,
             "dial": [config.dial],
-            "command": [config.python, "-m", "perijove_singleuser", "--allow-root"],
+            "environment": environment,
+            "command": ["python" if environment else config.python, "-m", "perijove_singleuser", "--allow-root"],
             "folder": config.folder,
             "report_url": f"{config.hub}/hub/api/perijove/users/{handle.user_name}/server/report",
         }

@@ -84,6 +84,28 @@ def test_a_person_works_in_a_job_that_has_dialled_in(running: Running) -> None:
     ada.close()
 
 
+def test_who_waits_sees_the_environment_made_ready_or_hears_why_it_cannot_be(running: Running, user_env: Path) -> None:
+    eve, bearer, api = Person(running.url), {"authorization": f"token {PASS}"}, f"{running.hub_url}/hub/api"
+    assert eve.sign_in("eve").status_code == 200
+
+    def told(environment: dict[str, object]) -> str:
+        """All that is said of a start, until it has ended."""
+        asked = httpx.post(f"{api}/users/eve/server", headers=bearer, json={"environment": environment}, timeout=60)
+        if asked.status_code == 500:  # it failed while we waited
+            return asked.text
+        assert asked.status_code in {201, 202}, asked.text
+        return httpx.get(f"{api}/users/eve/server/progress", headers=bearer, timeout=120).text
+
+    missing = told({"name": "theirs", "kind": "existing", "path": "/nowhere"})
+    assert "Your environment could not be made ready. There is no Python in /nowhere" in missing
+    ready = told({"name": "site", "kind": "existing", "path": str(user_env)})
+    assert "The environment site is ready." in ready
+    assert '"ready":true' in ready
+    assert eve.get("/user/eve/lab").status_code == 200
+    assert httpx.delete(f"{api}/users/eve/server", headers=bearer, timeout=60).status_code in {202, 204}
+    eve.close()
+
+
 def test_a_websocket_outlives_the_replacement_of_everything(running: Running) -> None:
     ada = Person(running.url)
     assert ada.sign_in("ada").status_code == 200

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 from starlette.responses import Response
@@ -29,7 +29,9 @@ KEPT_LOG: Final = 8 * 1024
 _FARTHEST: Final = timedelta(days=3660)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What would move a terminal's cursor, or turn text round; lines and tabs stay."""
-_MOST: Final = 1 << 62
+_MOST: Final = (1 << 63) - 1
+_NO_LIMIT: Final = 1 << 60
+"""What a group of processes without a limit is told to have is a number near 2 to the 63rd."""
 Text = Annotated[str, Meta(max_length=255)]
 Count = Annotated[int, Meta(ge=0, le=_MOST)]
 
@@ -55,7 +57,7 @@ class PreparingModel(Struct, kw_only=True):
 
     text: Annotated[str, Meta(max_length=2000)]
     percent: Annotated[float, Meta(ge=0, le=100)] | None = None
-    state: Annotated[str, Meta(max_length=20, description="running, done, or failed: then text says why")] = "running"
+    state: Annotated[Literal["running", "done", "failed"], Meta(description="failed: text says why")] = "running"
 
 
 class ReportBody(Struct, kw_only=True):
@@ -132,7 +134,7 @@ def _report(sent: ReportBody, server_id: ServerId, now: datetime) -> Report:
             started=_moment("started", sent.started, now),
             usage=Usage(
                 memory_bytes=usage.memory_bytes,
-                memory_limit_bytes=usage.memory_limit_bytes,
+                memory_limit_bytes=None if (usage.memory_limit_bytes or 0) >= _NO_LIMIT else usage.memory_limit_bytes,
                 cpu_s=usage.cpu_s,
                 cpus=usage.cpus,
                 gpus=tuple(GpuUsage(name=_line(gpu.name), memory_bytes=gpu.memory_bytes, utilization=gpu.utilization) for gpu in usage.gpus),
@@ -146,7 +148,7 @@ def _report(sent: ReportBody, server_id: ServerId, now: datetime) -> Report:
 
 
 def _preparing(sent: PreparingModel) -> Preparing:
-    return Preparing(text=_line(sent.text), percent=sent.percent, failed=sent.state == "failed")
+    return Preparing(text=_line(sent.text), percent=sent.percent, state=sent.state)
 
 
 def _line(text: str) -> str:
@@ -214,7 +216,7 @@ def report_model(report: Report, now: datetime) -> ReportModel:
 
 
 def _preparing_model(preparing: Preparing) -> PreparingModel:
-    return PreparingModel(text=preparing.text, percent=preparing.percent, state="failed" if preparing.failed else "running")
+    return PreparingModel(text=preparing.text, percent=preparing.percent, state=preparing.state)
 
 
 def _routes(path: str) -> tuple[Route[Call, Response], ...]:
