@@ -39,6 +39,7 @@ class Relay:
         self.cut = False
         self._mended = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._swallowed: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -49,6 +50,10 @@ class Relay:
         """Now: nothing comes through, and those at the ends are not told."""
         self.cut = True
         self._mended.clear()
+
+    def swallow(self) -> None:
+        """What is open now is dead, and nobody is told; new connections are possible at once."""
+        self._swallowed |= self._writers
 
     def mend(self) -> None:
         """The old connections are lost, new ones are possible."""
@@ -89,8 +94,9 @@ class Relay:
             if self.cut:
                 await self._mended.wait()
                 return
-            writer.write(data)
-            await writer.drain()
+            if writer not in self._swallowed:
+                writer.write(data)
+                await writer.drain()
         raise ConnectionResetError
 
 

@@ -109,6 +109,23 @@ async def test_what_is_lost_on_the_way_is_sent_again(tmp_path: Path) -> None:
         writer.close()
 
 
+async def test_a_connection_that_is_dead_without_a_word_is_noticed_and_replaced(tmp_path: Path) -> None:
+    relay = Relay(0)
+    await relay.start()
+    async with wires(tmp_path, dial=f"ws://127.0.0.1:{relay.port}/tunnel/") as found, asyncio.timeout(20):
+        relay.to = found.port
+        await here(found)
+        reader, writer, _ = await found.open()
+        writer.write(b"before ")
+        assert await reader.readexactly(7) == b"before "
+        relay.swallow()
+        writer.write(b"after")
+        assert await reader.readexactly(5) == b"after"
+        assert any("nothing was heard" in said for said in found.said)
+        writer.close()
+    await relay.close()
+
+
 async def test_only_the_starts_own_token_opens_its_tunnel_and_only_proxies_use_it(tmp_path: Path) -> None:
     async with wires(tmp_path, token=agent_token(TOKEN, "s2")) as found, asyncio.timeout(20):
         await until(lambda: found.said, "a refusal")
