@@ -3,6 +3,7 @@
 One layer instead of a stack of middleware: a token check costs little more than uvicorn's own parsing.
 """
 
+import asyncio
 import time
 from contextlib import nullcontext
 from secrets import token_hex
@@ -98,6 +99,10 @@ class App:
             return await failure(call, error, wants)
         except PerijoveError as error:
             return await failure(call, error, wants)
+        except asyncio.CancelledError:
+            if not self._surface.ending.is_set():
+                raise
+            return api_failure(503, "The hub ends before this was done. Ask again in a moment.")  # uvicorn's last moments: nothing is to be waited for
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         except Exception:  # noqa: BLE001 - the last resort: whoever asks gets an answer, the log the cause
