@@ -11,24 +11,19 @@ from perijove.web.router import Access, Route
 
 from .front import open_front
 
-BEGUN = asyncio.Event()
-
-
-async def endless(_: Call) -> Response:
-    BEGUN.set()
-    await asyncio.Event().wait()
-    return Response()
-
-
-ROUTES = (Route(method="GET", path="/endless", handler=endless, access=Access.PAGE),)
-
 
 @pytest.mark.parametrize("ending", [True, False])
 async def test_a_request_that_is_cut_short_is_answered_if_the_hub_ends(tmp_path: Path, *, ending: bool) -> None:
-    BEGUN.clear()
-    async with open_front(tmp_path, ROUTES) as front:
+    begun = asyncio.Event()
+
+    async def endless(_: Call) -> Response:
+        begun.set()
+        await asyncio.Event().wait()
+        return Response()
+
+    async with open_front(tmp_path, (Route(method="GET", path="/endless", handler=endless, access=Access.PAGE),)) as front:
         asked = asyncio.create_task(front.client.get("/hub/endless"))
-        await BEGUN.wait()
+        await begun.wait()
         if ending:
             front.surface.ending.set()
         asked.cancel()
