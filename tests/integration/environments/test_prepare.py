@@ -101,11 +101,7 @@ def test_kernels_of_other_environments_appear_with_modules_of_their_own(modules:
     modules.prepare(other)
     mine = tiny(modules, packages=["jupyterlab"])
     modules.prepare(mine)
-    words, more = server_words(mine, ["python", "-m", "perijove_singleuser"], modules.environ, tmp_path / "run")
-    assert words[-3:] == [str(next(modules.root.glob("venv-*/env/bin/python"))), "-m", "perijove_singleuser"] or words[-2:] == [
-        "-m",
-        "perijove_singleuser",
-    ]
+    _, more = server_words(mine, ["python"], modules.environ, tmp_path / "run")
     (spec,) = Path(more["JUPYTER_PATH"]).glob("kernels/*/kernel.json")
     assert spec.parent.name == "other-tiny"
     assert (spec.parent / "logo-svg.svg").exists()
@@ -117,6 +113,19 @@ def test_kernels_of_other_environments_appear_with_modules_of_their_own(modules:
     said = output(modules, [*server, *kernel], {})
     assert said.split(" ", 1)[1] == "loaded ['-f', '/run/c.json']\n"
     assert "/venv-" in said
+
+
+def test_what_the_agent_brings_is_found_though_a_profile_sets_the_path_of_python(modules: Account, tmp_path: Path) -> None:
+    (tmp_path / "run" / "python").mkdir(parents=True)
+    (tmp_path / "run" / "python" / "brought.py").write_text("", encoding="ascii")
+    with (modules.home / ".bash_profile").open("a", encoding="ascii") as profile:
+        profile.write("export PYTHONPATH=/theirs\n")
+    describe = tiny(modules, modules=["tiny/1.0"])
+    modules.prepare(describe)
+    environ = {**modules.environ, "PYTHONPATH": str(tmp_path / "run" / "python")}
+    code = "import brought, os; print(os.environ['PYTHONPATH'], 'PERIJOVE_PYTHONPATH' in os.environ)"
+    words, more = server_words(describe, ["python", "-c", code], environ, tmp_path / "run")
+    assert output(modules, words, {**environ, **more}) == f"{tmp_path / 'run' / 'python'}:/theirs False\n"
 
 
 @pytest.mark.parametrize(

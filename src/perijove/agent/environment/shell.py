@@ -11,6 +11,8 @@ MARK = "perijove-module: "
 
 # The login shell may have said things already and made aliases of anything; what a profile prints goes to standard error, so that standard
 # output is the program's alone. Old versions of Environment Modules end with 0 whatever happens: then the list of what is loaded tells.
+PYTHONPATH = "PERIJOVE_PYTHONPATH"
+"""The variable with what PYTHONPATH must begin with after all: profiles and modules set it as they please."""
 _APART = "exec 3>&1 1>&2"
 _LOGIN = f'{_APART}; exec bash -l -c "$@"'
 _TEXT = r"""
@@ -46,6 +48,10 @@ if [ -n "$prefix" ]; then
         [ -r "$prefix/pyvenv.cfg" ] && export VIRTUAL_ENV="$prefix"
     fi
 fi
+if [ -n "$PERIJOVE_PYTHONPATH" ] && [ -z "$afresh" ]; then
+    export PYTHONPATH="$PERIJOVE_PYTHONPATH${PYTHONPATH:+:$PYTHONPATH}"
+fi
+unset PERIJOVE_PYTHONPATH
 exec 1>&3 3>&-
 exec -- "$@"
 """

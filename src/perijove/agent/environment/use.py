@@ -9,7 +9,7 @@ from perijove.agent.environment.containers import inside
 from perijove.agent.environment.describe import Environment, described
 from perijove.agent.environment.keep import Kept, Record, Store, root_of
 from perijove.agent.environment.kernels import gathered
-from perijove.agent.environment.shell import entered
+from perijove.agent.environment.shell import PYTHONPATH, entered
 from perijove.agent.environment.trouble import TroubleError
 
 
@@ -61,6 +61,9 @@ def server_words(description: object, words: Sequence[str], environ: Mapping[str
     used = used_in(describe, store, [str(folder)])
     own = [used.python, *words[1:]] if words[:1] == ["python"] else list(words)
     more = dict(used.environ)
+    ours = [part for part in environ.get("PYTHONPATH", "").split(":") if part.startswith(f"{folder}/")]
+    if ours:
+        more[PYTHONPATH] = ":".join(ours)
     if describe.kind != "container":  # in there is neither the module system nor the other environments' files
         path = others(describe, store, folder)
         if path is not None:
