@@ -14,6 +14,7 @@ from perijove.agent.config import ConfigError, taken
 from perijove.agent.environment.command import prepare
 from perijove.agent.job import serve
 from perijove.agent.probe import probe
+from perijove.agent.relay import relay
 
 
 def _serve(arguments: list[str]) -> int:
@@ -30,7 +31,7 @@ def _serve(arguments: list[str]) -> int:
     return serve(config, [*config.command, *config.arguments], environ)
 
 
-_COMMANDS: dict[str, Callable[[list[str]], int]] = {"serve": _serve, "prepare": prepare, "probe": probe}
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {"serve": _serve, "prepare": prepare, "probe": probe, "relay": relay}
 
 
 def main(arguments: list[str]) -> int:

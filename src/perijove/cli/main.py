@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from perijove import __version__
+from perijove.cli.connect import connect
 from perijove.cli.doctor import doctor
 from perijove.domain.errors import PerijoveError
 
@@ -50,6 +51,9 @@ _WORRIES = 2
 @click.version_option(__version__, prog_name="perijove")
 def main() -> None:
     """Perijove: a Jupyter server for each person, behind one address."""
+
+
+main.add_command(connect)
 
 
 main.add_command(doctor)
