@@ -109,7 +109,7 @@ def test_a_request_is_judged_while_it_is_typed_waits_is_announced_and_prolonged(
     (site.folder / "kim.go").unlink()
     (site.folder / "kim.dead").write_text("Its time was up.")
     page.goto(f"{site.url}/hub/home")
-    until(lambda: page.reload() and page.get_by_text("Its time was up.").is_visible(), what="the reason why it ended")
+    until(lambda: page.reload() and page.get_by_text("Its time was up. Ask for more time.").is_visible(), what="the reason why it ended")
     (site.folder / "kim.dead").unlink()
     (site.folder / "kim.go").touch()
     page.get_by_role("button", name="Start again with the same request").click()

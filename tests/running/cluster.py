@@ -98,7 +98,7 @@ class ClusterSpawner(NullSpawner):
     async def poll(self, handles: Sequence[Handle]) -> Sequence[Status]:
         answers = await super().poll(handles)
         words = [self._said(handle, "dead") for handle in handles]
-        return [answer if word is None else Exited(None, word) for answer, word in zip(answers, words, strict=True)]
+        return [answer if word is None else Exited(None, word, "Ask for more time.") for answer, word in zip(answers, words, strict=True)]
 
     def option_fields(self, user_name: str) -> Sequence[OptionField]:
         return (

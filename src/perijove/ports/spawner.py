@@ -84,17 +84,20 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """It exists but has not begun (waits in a batch queue)."""
+    """It exists but has not begun (waits in a batch queue). `news` instead of the message says also where it stands there."""
 
     message: str = ""
+    news: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """It has ended. `exit_code` negative for a signal. `message` is for the person ("killed: out of memory")."""
+    """It has ended. `exit_code` negative for a signal. `message` is for the person ("killed: out of memory"), and so is `hint`: what to do next
+    and who does it, where the place knows better than that an administrator finds more in the hub's log."""
 
     exit_code: int | None = None
     message: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,10 +89,10 @@ async def _note_all(hub: Hub, changed: Iterable[tuple[Server, Status]]) -> None:
 
 async def _note(hub: Hub, server: Server, status: Status) -> None:
     match status:
-        case Exited(exit_code, message):
+        case Exited(exit_code, message, hint):
             tail = await log_tail(hub, server)
             words = message or "The server ended by itself."
-            failure = Failure(code="died", message=words, hint=ADMINISTRATOR, exit_code=exit_code, log_tail=tail)
+            failure = Failure(code="died", message=words, hint=hint or ADMINISTRATOR, exit_code=exit_code, log_tail=tail)
             await _move(hub, server, Event.DIED, failure=failure)
         case Running(address):
             await _move(hub, server, Event.MOVED, address=address)

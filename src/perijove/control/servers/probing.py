@@ -33,7 +33,7 @@ async def probe(hold: Hold, server: Server) -> Server:
     path, address = prefix_of(hub, server) + "api", server.address or ""
     deadline = hub.clock.monotonic() + limit_s
     asked: Future[Status] | None = None
-    tries, said = 0, ""
+    tries, said = 0, Progress("")
     while True:
         async with hold.waiting():
             left_s = max(deadline - hub.clock.monotonic(), LAST_S) if limit_s else ONE_S
@@ -57,7 +57,7 @@ async def probe(hold: Hold, server: Server) -> Server:
             address = status.address
         elif isinstance(status, Pending):  # a job that was put back into the queue
             deadline = hub.clock.monotonic() + limit_s
-            said = _say_once(hold, server, status.message, said)
+            said = _say_once(hold, server, status.news or Progress(status.message), said)
 
 
 async def _too_late(hold: Hold, server: Server, answer: Answer | None) -> Server:
@@ -99,7 +99,7 @@ def _seen(server: Server, now: datetime) -> datetime:
 
 async def find(hold: Hold, server: Server) -> Server:
     """Nobody watched it for a while: ask the spawner, for as long as it cannot tell."""
-    tries, said = 0, ""
+    tries, said = 0, Progress("")
     while True:
         async with hold.waiting():
             status = await hold.statuses.ask(server)
@@ -108,10 +108,11 @@ async def find(hold: Hold, server: Server) -> Server:
                 return await hold.move(server, Event.FOUND, address=address or server.address)
             case Exited():
                 return await _ended(hold, server, status, "died")
-            case Pending(message):
-                said = _say_once(hold, server, message, said)
+            case Pending(message, news):
+                said = _say_once(hold, server, news or Progress(message), said)
             case Unclear(message):
-                said = _say_once(hold, server, f"Nobody knows whether the server runs, for its place cannot be asked: {message}. Trying again.", said)
+                words = f"Nobody knows whether the server runs, for its place cannot be asked: {message}. Trying again."
+                said = _say_once(hold, server, Progress(words), said)
         await hold.rest(UNCLEAR_S[min(tries, len(UNCLEAR_S) - 1)])
         tries += 1
 
@@ -123,10 +124,12 @@ async def _ended(hold: Hold, server: Server, status: Exited, code: str) -> Serve
     if preparing is not None and preparing.failed:
         message, hint = f"Your environment could not be made ready. {preparing.text}", "What the programs said is in the server's log."
         return await hold.broke(server, "environment", message, hint, exit_code=status.exit_code, event=Event.DIED)
-    return await hold.broke(server, code, message, ADMINISTRATOR, exit_code=status.exit_code, event=Event.DIED)
+    return await hold.broke(server, code, message, status.hint or ADMINISTRATOR, exit_code=status.exit_code, event=Event.DIED)
 
 
-def _say_once(hold: Hold, server: Server, message: str, said: str) -> str:
-    if message and message != said:
-        hold.say(server, Progress(message))
-    return message
+def _say_once(hold: Hold, server: Server, news: Progress, said: Progress) -> Progress:
+    """An estimate moves all the time: by itself it is no news."""
+    if news.message and (news.message, news.place, news.detail) != (said.message, said.place, said.detail):
+        hold.say(server, news)
+        return news
+    return said

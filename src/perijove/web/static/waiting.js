@@ -162,8 +162,10 @@ if (notify) {
   };
   button.addEventListener("click", async () => {
     if (told) return say(false);
-    if ("Notification" in window && window.Notification.permission === "default") await window.Notification.requestPermission();
     say(true);
+    if (!("Notification" in window) || window.Notification.permission !== "default") return;
+    await window.Notification.requestPermission();
+    if (told) say(true);
   });
   let before = "no";
   try {
