@@ -567,6 +567,14 @@ SERVERS = (
         ),
     ),
     Difference(
+        where="`user_options` of more than 64 KiB, wherever they are sent",
+        theirs="taken",
+        mine="400",
+        why="They are shown in every list that their server is in: one person could keep administrators from having any.",
+        at="status 200 -> 400",
+        asks=('cat: PATCH /users/cat/servers/work {"user_options": {"large": *',),
+    ),
+    Difference(
         where="PATCH of a server with its own `name`",
         theirs="409",
         mine="200",

@@ -18,6 +18,7 @@ BODIES: tuple[Any, ...] = (
 )  # fmt: skip
 DISPUTED: tuple[Any, ...] = ({"display_name": None}, {"display_name": "A name", "more": 1}, {"user_options": {"a": 1}, "more": 1})
 """Refused by one and taken by the other: what there is afterwards is not asked."""
+LARGE = {"user_options": {"large": "x" * 70_000}}
 CHANGES: tuple[Any, ...] = (
     {"name": "play"}, {"name": "work"}, {"name": ""}, {"name": 5}, {"name": "x" * 256}, {"display_name": "Play", "name": "play"}, {"url": "/"}, {"name": "Play"},
     {"user_options": {"z": 1}, "display_name": "Z"}, {"state": {}}, {"last_activity": "2020-01-01T00:00:00Z"}, {"name": "a b"},
@@ -95,6 +96,9 @@ def changes() -> Iterator[Step]:
             yield Ask(who="cat", path="/users/cat?include_stopped_servers=1")
         for name in ("work", "play", "other"):
             yield quietly("DELETE", f"/users/cat/servers/{name}", {"remove": True})
+    yield quietly("PUT", path, {})
+    yield Ask(who="cat", method="PATCH", path=path, json=LARGE)
+    yield quietly("DELETE", path, {"remove": True})
     for body in list[Any](({"display_name": "Mine"}, {"user_options": {"a": 1}}, {}, {"name": "other"})):
         yield Ask(who="dan", method="PATCH", path="/users/dan/server", json=body)
         yield Ask(who="dan", method="PATCH", path="/users/dan/servers/nothing", json=body)

@@ -3,18 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from perijove.control.context import Hub
 from perijove.domain.errors import BadInputError
 from perijove.domain.options import Profile
 from perijove.domain.server import JsonObject
 from perijove.ports.store.store import Tx
 
+MAX_OPTIONS = 64 * 1024
+"""Bytes, as JSON. They are kept with the server, and shown in every list that it is in."""
 PROFILE = "profile"
 """The user option that names a profile."""
 
 
 async def checked_options(hub: Hub, user: str, options: Mapping[str, Any]) -> JsonObject:
     """The options with those of the chosen profile (or the default one) on top, checked by the spawner. Raises BadInputError."""
+    if len(msgspec.json.encode(options)) > MAX_OPTIONS:
+        raise BadInputError(f"The user options have more than {MAX_OPTIONS} bytes.", "Put what is large into a file that the server reads.")
     if not hub.profiles:
         return hub.spawner.check_options(options)
     groups = await hub.store.read(lambda tx: _groups(tx, user))

@@ -8,6 +8,7 @@ import pytest
 
 from perijove.control.context import Hub
 from perijove.control.servers.ask import ask_start
+from perijove.control.servers.choosing import MAX_OPTIONS
 from perijove.control.servers.naming import ServerChange, change_server, create_server
 from perijove.domain.errors import BadInputError, ForbiddenError, NotFoundError
 from perijove.domain.options import Profile
@@ -82,3 +83,19 @@ async def test_named_servers_are_as_many_as_allowed(house: House) -> None:
     none = house.hub(limits={"named_servers": False})
     with pytest.raises(BadInputError, match="not enabled"):
         await ask_start(none, "alice", "one", options=None, actor="alice")
+
+
+@pytest.mark.parametrize("profiles", [(), (SMALL, LARGE)])
+async def test_options_that_would_burden_everybody_s_list_are_refused(house: House, profiles: tuple[Profile, ...]) -> None:
+    """They are kept, and shown wherever the server is: one person with 8 MB in each of a hundred servers, and no list of people can be had."""
+    hub = replace(house.hub(), profiles=profiles)
+    fits = {"colour": "ü" * (MAX_OPTIONS // 2 - 100)}
+    assert (await ask_start(hub, "alice", "", options=fits, actor="alice")).options["colour"] == fits["colour"]
+    large = {"colour": "ü" * (MAX_OPTIONS // 2)}
+    for attempt in (
+        ask_start(hub, "alice", "lab", options=large, actor="alice"),
+        create_server(hub, "alice", "lab", display_name=None, options=large, actor="alice"),
+        change_server(hub, "bob", "", ServerChange(options=large), actor="alice"),
+    ):
+        with pytest.raises(BadInputError, match=f"more than {MAX_OPTIONS} bytes"):
+            await attempt
