@@ -148,6 +148,10 @@ def test_a_folder_that_cannot_be_written_to_is_named_with_what_to_do(account: Ac
     last = account.prepare(tiny(account), status=1, PERIJOVE_ENVIRONMENTS="/proc/environments")[-1]
     assert "/proc/environments" in last["text"]
     assert last["state"] == "failed"
+    shared = account.home / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    assert "Everybody can write to" in account.prepare(tiny(account), status=1, PERIJOVE_ENVIRONMENTS=str(shared))[-1]["text"]
 
 
 def test_an_existing_environment_is_looked_at_and_never_changed(account: Account) -> None:

@@ -4,6 +4,7 @@
     prepare --repair        the same, though it is ready: look for what is missing
     prepare --remove [NAME] remove the one that is described, or that by this name or in this folder
     prepare --list          those that there are
+    prepare --sizes         the same, with how large each is, which takes a while
 
 Exit status: 0 done, 1 cannot be done (the last line says why), 2 asked for wrongly.
 """
@@ -34,13 +35,14 @@ def prepare(arguments: list[str]) -> int:
     doing.add_argument("--repair", action="store_true")
     doing.add_argument("--remove", nargs="?", const="", metavar="NAME")
     doing.add_argument("--list", action="store_true")
+    doing.add_argument("--sizes", action="store_true")
     options = parser.parse_args(arguments)
     store = Store(root_of(os.environ))
     signal.signal(signal.SIGTERM, _ended)
     signal.signal(signal.SIGHUP, _ended)
     try:
-        if options.list:
-            for one in listed(store):
+        if options.list or options.sizes:
+            for one in listed(store, sizes=options.sizes):
                 _say(one)
             return 0
         if options.remove is not None:
@@ -69,10 +71,12 @@ def tell(step: str, state: str, text: str, percent: int) -> None:
     _say({"step": step, "state": state, "text": text, "percent": percent})
 
 
-def listed(store: Store) -> Iterator[dict[str, Any]]:
-    """Each environment that is kept."""
+def listed(store: Store, *, sizes: bool) -> Iterator[dict[str, Any]]:
+    """Each environment that is kept. `sizes`: every file is looked at, which on file systems of clusters takes long."""
     for kept, record, describe in store.all():
+        size = {"bytes": kept.size_bytes()} if sizes else {}
         yield {
+            **size,
             "name": describe.name,
             "folder": kept.folder.name,
             "ready": ready(describe, store) is not None,
@@ -81,7 +85,6 @@ def listed(store: Store) -> Iterator[dict[str, Any]]:
             "jupyter": record.jupyter,
             "machine": record.machine,
             "made": record.made,
-            "bytes": kept.size_bytes(),
             "describe": record.describe,
         }
 

@@ -13,13 +13,14 @@ import os
 import platform
 import secrets
 import shutil
+import stat
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Iterator, Mapping
 
 from perijove.agent.environment.describe import Environment, described
 from perijove.agent.environment.lock import Lock
-from perijove.agent.environment.trouble import DescriptionError
+from perijove.agent.environment.trouble import DescriptionError, TroubleError
 
 VARIABLE = "PERIJOVE_ENVIRONMENTS"
 _RECORD = "environment.json"
@@ -87,6 +88,12 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def check(self) -> None:
+        """Programs run from here as the person: nobody else may put any there. Raises TroubleError, OSError."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        if self.root.stat().st_mode & stat.S_IWOTH:
+            raise TroubleError(f"Everybody can write to {self.root}, so no environment is kept there: `chmod o-w` it, or choose another folder.")
 
     def lock(self, name: str, told: Any) -> Lock:
         return Lock(self.root / "locks" / f"{name}.lock", told)

@@ -21,6 +21,9 @@ from perijove.agent.environment.shell import entered
 from perijove.agent.environment.trouble import ProgramError, TroubleError, os_words, said_words
 from perijove.agent.environment.use import ready
 
+_NOT_FOR_PIP = ("PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONHOME", "PYTHONPATH")
+"""They would lead it elsewhere; PYTHONPATH besides is our own: what the agent runs from is not the environment's."""
+
 
 class Tell(Protocol):
     """Progress: `state` is running, done or failed; `percent` of all."""
@@ -42,8 +45,8 @@ class Preparation:
             "PYTHONNOUSERSITE": "1",  # what they have in ~/.local must not pass for being installed
             "PYTHONUNBUFFERED": "1",
         }
-        self._environ.pop("PIP_REQUIRE_VIRTUALENV", None)
-        self._environ.pop("PYTHONPATH", None)  # our own: what the agent runs from is not the environment's
+        for name in _NOT_FOR_PIP:
+            self._environ.pop(name, None)
         self._tell = tell
         self._loaded = entered(describe.modules)
         self._base: dict[str, Any] = {}
@@ -56,6 +59,7 @@ class Preparation:
             self._tell("ready", "done", f"The environment {self._describe.name} is ready.", 100)
             return found[0]
         try:
+            self._store.check()
             kept = self._place()
             with self._store.lock(kept.folder.name, lambda text: self._tell("lock", "running", text, 2)) as lock:
                 self._store.note(self._describe, kept)
