@@ -42,6 +42,7 @@ def command_in(description: object, environ: Mapping[str, str], *, binds: Iterab
 
 def used_in(describe: Environment, store: Store, binds: Iterable[str] = ()) -> Used:
     """Raises TroubleError if it is not ready."""
+    store.check()
     found = ready(describe, store)
     if found is None:
         raise TroubleError(f"The environment {describe.name} is not ready: prepare it first.")
