@@ -10,6 +10,8 @@ from perijove.wire.agents import connect_head, connected
 from perijove.wire.target import TUNNEL, parse_target
 
 _MAX_HEAD = 64 * 1024
+_GATEWAY_S = 1.0
+"""For a gateway to say whether it leads there; the next one is asked then."""
 
 
 class HttpProber:
@@ -34,13 +36,16 @@ class HttpProber:
         """Of all gateways, the one that leads there."""
         for gateway in self._gateways:
             try:
-                to = asyncio.open_unix_connection(gateway.path) if gateway.path else asyncio.open_connection(gateway.host, gateway.port)
-                reader, writer = await to
+                async with asyncio.timeout(_GATEWAY_S):
+                    to = asyncio.open_unix_connection(gateway.path) if gateway.path else asyncio.open_connection(gateway.host, gateway.port)
+                    reader, writer = await to
             except OSError:
                 continue
             writer.write(connect_head(start_id, self._token))
             try:
-                if connected(await reader.readuntil(b"\r\n\r\n")):
+                async with asyncio.timeout(_GATEWAY_S):
+                    found = connected(await reader.readuntil(b"\r\n\r\n"))
+                if found:
                     return await _ask((reader, writer), TUNNEL, path)
             except (OSError, asyncio.IncompleteReadError):
                 continue

@@ -7,7 +7,7 @@ no more of them; it looks again later.
     GET /tunnel/NUMBER            Authorization: token SECRET, Perijove-Start: START_ID
     101                           Perijove-Gateway: ID
     HELLO of the agent            "session": of this mux; another one: the agent has forgotten all streams
-    HELLO of the gateway          "fresh": it knows nothing of that session
+    HELLO of the gateway          "fresh": it knows nothing of that session; "spread_s": over how long its agents spread their return to it
     NOTE of the gateway           "retiring": it takes no more connections, and ends with its last one
 """
 
@@ -151,6 +151,7 @@ class Line:
         self._dialler = dialler
         self.number = number
         self._retiring = False
+        self._spread_s = 0.0
         self.carrier = Carrier(Mux(opens=False), opened=lambda stream, target: opened(self.carrier, stream, target), noted=self._noted)
         self.gateway = ""
         self.up = False
@@ -183,7 +184,8 @@ class Line:
                 if pause_s is None:
                     pause_s = min(pace.most, pace.first * 2**failures)
                     failures = min(failures + 1, 16)
-                await self._pause(pause_s * (0.5 + random.random() / 2))  # noqa: S311 - not to come all at once
+                spread_s = self._spread_s if stood else 0.0
+                await self._pause(pause_s * random.uniform(0.5, 1.0) + random.uniform(0.0, spread_s))  # noqa: S311 - not to come all at once
         finally:
             self._forget("the job ends" if self._dialler.ending else "the gateway gave way to another")
 
@@ -241,6 +243,8 @@ class Line:
             socket.writable = self.carrier.pump
             self.carrier.attach(socket, hello)
             stood = True
+            spread_s = hello.words.get("spread_s")
+            self._spread_s = min(60.0, max(0.0, spread_s)) if isinstance(spread_s, (int, float)) else 0.0
             self._say("connected")
             self._dialler.another(self.number)
 

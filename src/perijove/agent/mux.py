@@ -16,6 +16,7 @@ from perijove.agent.frames import CREDIT, DATA, END, HELLO, NOTE, OPEN, PAYLOAD,
 
 WINDOW = 256 * 1024
 """Bytes of one stream in one direction. With 50 ms from here to there and back, that is 5 MB a second for each stream."""
+_LONGEST_NUMBER = 10
 MOST_STREAMS = 4096
 """Of one server at a time."""
 
@@ -329,7 +330,7 @@ def _progress(words: dict[str, Any]) -> tuple[dict[int, tuple[int, bool, int]], 
         raise FrameError("a greeting without its streams")
     found = {}
     for name, progress in streams.items():
-        if not name.isdecimal() or not isinstance(progress, list) or len(progress) != 3:
+        if not (name.isascii() and name.isdecimal() and len(name) <= _LONGEST_NUMBER) or not isinstance(progress, list) or len(progress) != 3:
             raise FrameError("a greeting with a stream that is none")
         received, ended, passed = progress
         if not (_count(received) and isinstance(ended, bool) and _count(passed)):

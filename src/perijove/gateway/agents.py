@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from perijove.agent.carry import Carrier, Wire
 from perijove.agent.dial import REPLACED
@@ -13,6 +13,10 @@ from perijove.agent.frames import HELLO, Frame, FrameError
 from perijove.agent.mux import Mux
 
 _log = logging.getLogger("perijove.gateway")
+_AT_ONCE: Final = 1000
+"""Agents that may come back within a second: they are asked to spread so."""
+_MOST_SPREAD_S: Final = 4.0
+"""Requests wait a little longer than that for an agent."""
 
 
 class Agent:
@@ -72,8 +76,12 @@ class Agents:
             agent.forgetting = None
         agent.address, agent.version = address, str(words.get("agent", ""))[:64]
         self.resumed += not fresh
-        wire.send([agent.carrier.mux.hello(fresh=fresh, gateway=self.id).encoded()])
-        agent.carrier.attach(wire, hello)
+        wire.send([agent.carrier.mux.hello(fresh=fresh, spread_s=min(_MOST_SPREAD_S, len(self._known) / _AT_ONCE)).encoded()])
+        try:
+            agent.carrier.attach(wire, hello)
+        except BaseException:
+            self._expect(agent)
+            raise
         _log.info("agent %s from %s is here%s", start_id, address or "this machine", "" if fresh else " again")
         return agent
 
@@ -93,7 +101,7 @@ class Agents:
             return
         self.broken += 1
         _log.info("the connection of agent %s is lost: %s", agent.start_id, reason)
-        agent.forgetting = asyncio.get_running_loop().call_later(self._keep_s, self._forget, agent)
+        self._expect(agent)
 
     def clear(self) -> None:
         """The gateway ends."""
@@ -121,6 +129,10 @@ class Agents:
             found["here" if agent.here else "away"] += 1
             found["connections"] += len(agent.carrier)
         return found
+
+    def _expect(self, agent: Agent) -> None:
+        """It may come back, for a while."""
+        agent.forgetting = asyncio.get_running_loop().call_later(self._keep_s, self._forget, agent)
 
     def _replace(self, agent: Agent) -> None:
         """The job was started again elsewhere, or the agent has given its streams up."""

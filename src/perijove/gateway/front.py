@@ -17,6 +17,8 @@ from perijove.gateway.settings import GatewaySettings
 from perijove.wire.agents import agent_token, is_start_id
 
 _log = logging.getLogger("perijove.gateway")
+_MOST_UNREAD: Final = 4 * 1024 * 1024
+"""Bytes for an agent that does not take them: answers to its pings, for all else waits in the streams."""
 _NO_PLACE: Final = "503 Service Unavailable"
 
 
@@ -159,9 +161,11 @@ class Visitor(asyncio.Protocol):
     def _feed(self, link: Link, data: bytes) -> None:
         try:
             link.feed(data)
-        except FrameError as error:
+        except (FrameError, ValueError, RecursionError) as error:  # what JSON can be
             _log.warning("agent %s is not understood and sent away: %s", self._start_id, error)
             link.drop(str(error))
+        if self.transport.get_write_buffer_size() > _MOST_UNREAD:
+            link.abort("it asks and does not listen")
 
     def _greeted(self, message: bytes) -> None:
         if self._agent is not None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -99,5 +100,7 @@ def run(settings: GatewaySettings, sockets: Sequence[socket.socket] = (), ready:
         ready(await gateway.start(sockets))
         await gateway.run()
 
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each agent and each connection needs one
     uvloop.run(serve())
     return 0

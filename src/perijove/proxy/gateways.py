@@ -14,7 +14,8 @@ from perijove.wire.target import Target, parse_target
 _log = logging.getLogger("perijove.proxy.gateways")
 _MOST_HEAD: Final = 4096
 _MOST_KNOWN: Final = 100_000
-_ASK_S: Final = 4.0
+_DOWN_S: Final = 5.0
+_ASK_S: Final = 2.0
 """For one gateway to answer. It asks nobody else for that."""
 
 
@@ -36,6 +37,8 @@ class Gateways:
         self._known: dict[str, Target] = {}
         self._given_up: dict[str, float] = {}
         """When waiting for an agent was in vain."""
+        self._down: dict[Target, float] = {}
+        """Gateways that did not answer, and until when they are asked last."""
         self._troubles = Seldom(_log)
 
     async def connect(self, start_id: str, protocol: asyncio.Protocol) -> None:
@@ -53,17 +56,18 @@ class Gateways:
         self._given_up.pop(start_id, None)
 
     async def _ask_all(self, start_id: str, protocol: asyncio.Protocol) -> bool:
-        first = self._known.get(start_id)
-        targets = self._targets if first is None else [first, *(target for target in self._targets if target is not first)]
         loop = asyncio.get_running_loop()
-        for target in targets:
+        known, now = self._known.get(start_id), loop.time()
+        for target in sorted(self._targets, key=lambda target: (self._down.get(target, 0.0) > now, target is not known)):
             try:
                 async with asyncio.timeout(_ASK_S):
                     found = await self._ask(target, start_id, protocol)
             except (OSError, TimeoutError) as error:
                 where, why = target.path or f"{target.host}:{target.port}", str(error) or "no answer in time"
+                self._down[target] = loop.time() + _DOWN_S
                 self._troubles.warn(loop.time(), "the gateway at %s: %s", where, why)
                 continue
+            self._down.pop(target, None)
             if found:
                 if len(self._known) >= _MOST_KNOWN:
                     self._known.clear()
