@@ -62,6 +62,12 @@ def test_a_server_reports_for_itself_and_its_owner_sees_it(running: Running) -> 
     assert "It uses memory 3.0 GiB of 8.0 GiB; GPU a100 42 %." in home
     assert "Extend by 1 h" in home
     ann.close()
+    ada = Person(running.hub_url)
+    ada.sign_in("ada")
+    listed = ada.get("/hub/admin?q=ann").text
+    assert "It runs on g1 as job 17." in listed
+    assert "Extend by" not in listed
+    ada.close()
 
 
 @pytest.mark.parametrize(

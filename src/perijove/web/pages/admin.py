@@ -11,13 +11,15 @@ from perijove.control.people.sessions import block_user, unblock_user
 from perijove.control.people.users import Person, add_people, checked_name, get_person, list_people
 from perijove.control.servers.ask import ask_start, ask_stop
 from perijove.control.site.audit import audit_page
-from perijove.domain.access import may_change_admin, may_list, user_resource
+from perijove.domain.access import may, may_change_admin, may_list, server_resource, user_resource
 from perijove.domain.errors import BadInputError, PerijoveError
 from perijove.domain.page import Page
+from perijove.domain.server import Server
 from perijove.ports.store.access import UserQuery, Visible
 from perijove.web.call import Call
 from perijove.web.pages.home import see_other
 from perijove.web.pages.own import target_of
+from perijove.web.pages.place import places
 from perijove.web.pages.render import page
 from perijove.wire.names import user_segment
 from perijove.wire.scopes import Scopes
@@ -74,12 +76,23 @@ async def _page(call: Call, *, link: str = "", problem: PerijoveError | None = N
         states=_STATES,
         page=people,
         rows=_rows(call, people),
+        grounds=await places(call, _readable(call, people)),
         page_url=f"?{urlencode({'q': search, 'state': state})}&",
         link=link,
         link_age=f"{hours // 24} days" if hours > 48 else f"{hours} hours",
         problem=problem,
         local_accounts=local_accounts(call.surface.hub),
     )
+
+
+def _readable(call: Call, page: Page[Person]) -> list[Server]:
+    """Whose place the asker may know."""
+    return [
+        server
+        for person in page.items
+        for server in person.servers
+        if may(call.identity, "read:servers", server_resource(person.user.name, server.name, frozenset(person.user.groups)))
+    ]
 
 
 async def people(call: Call) -> Response:

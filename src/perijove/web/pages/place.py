@@ -8,7 +8,7 @@ from typing import Final
 from perijove.control.servers.extending import extendable_s
 from perijove.control.servers.reporting import reports_of
 from perijove.domain.report import Ending, Report, Usage, ending, is_present
-from perijove.domain.server import Server
+from perijove.domain.server import Server, ServerId
 from perijove.web.call import Call
 
 _EXTEND_S: Final = 3600
@@ -29,11 +29,11 @@ class Place:
     extend_s: int
 
 
-async def places(call: Call, servers: Sequence[Server]) -> dict[str, Place]:
-    """By the servers' names; only those of which something is known."""
+async def places(call: Call, servers: Sequence[Server]) -> dict[ServerId, Place]:
+    """Only those of which something is known."""
     hub = call.surface.hub
     reports, now = await reports_of(hub, servers), hub.clock.now()
-    return {server.name: place_of_server(reports[server.id], now, extendable_s(hub, server)) for server in servers if server.id in reports}
+    return {server.id: place_of_server(reports[server.id], now, extendable_s(hub, server)) for server in servers if server.id in reports}
 
 
 def place_of_server(report: Report, now: datetime, extendable: int) -> Place:
