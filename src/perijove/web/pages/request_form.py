@@ -71,7 +71,7 @@ def _input(field: OptionField, value: Any, offers: Offers | None, problem: str) 
         kind, _, number = text.rpartition(":")
         return Input(field=field, value=number, kind=kind, choices=_with(kind, _gpu_kinds(offers)), problem=problem)
     choices = field.choices if field.kind == "choice" else _choices(field, offers)
-    suggestions = offers.features if offers is not None and field.offered == "constraint" else ()
+    suggestions = offers.features if offers is not None and field.offered == "constraint" else tuple(name for name, _ in field.choices)
     return Input(field=field, value=text, choices=_with(text, choices) if choices else (), suggestions=suggestions, problem=problem)
 
 
