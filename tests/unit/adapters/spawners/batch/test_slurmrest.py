@@ -19,10 +19,8 @@ from perijove.ports.batch import NotAllowedError, QueueAwayError
 
 
 def test_the_newest_version_that_is_known_is_chosen_and_none_is_told() -> None:
-    paths: dict[str, object] = {f"/slurm/v0.0.{n}/job/submit": {} for n in (38, 39, 40, 99)} | {
-        "/slurmdb/v0.0.39/jobs/": {},
-        "/slurm/v0.0.41/ping": {},
-    }
+    offered = [*(f"/slurm/v0.0.{n}/job/submit" for n in (38, 39, 40, 99)), "/slurmdb/v0.0.39/jobs/", "/slurm/v0.0.41/ping"]
+    paths: dict[str, object] = dict.fromkeys(offered)
     assert chosen(paths) == Offer(40, 39)
     assert chosen({"/slurm/v0.0.36/jobs": {}}) == Offer(36, None)
     with pytest.raises(QueueAwayError, match=r"v0\.0\.99"):
