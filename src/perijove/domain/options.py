@@ -9,8 +9,8 @@ from typing import Any, Literal
 class OptionField:
     """One input of the start page, drawn by the hub, so that each spawner's form is accessible and looks alike.
 
-    `choices` (value, label) go with kind "choice"; with kind "text" they are suggestions, and anything else may be typed; `minimum`/`maximum` with "integer"/"number". A field of kind "gpus" is drawn as a type and
-    a number, and sent as a text such as "a100:2" or "2".
+    `choices` (value, label) go with kind "choice"; with kind "text" they are suggestions, and anything else may be typed. `minimum`/`maximum` go
+    with "integer"/"number". A field of kind "gpus" is drawn as a type and a number, and sent as a text such as "a100:2" or "2".
     """
 
     name: str
