@@ -2,9 +2,11 @@
 
 import sqlite3
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from perijove.adapters.store_sql.link import Link, Row, TransactionLostError
 from perijove.adapters.store_sql.rows import from_json, from_us, to_us
@@ -38,6 +40,9 @@ _OUTSIDE: Final = {
     sqlite3.SQLITE_NOTADB: "the file is not an SQLite database",
     sqlite3.SQLITE_PERM: "the file may not be used",
 }
+_SAY_AGAIN_S: Final = 600.0
+"""Seldom, for the log may be on the very disk that is full."""
+_log = structlog.get_logger("perijove.store")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -77,6 +82,8 @@ class SqliteLink(Link):
         """The newest revision before this transaction."""
         self._foreign: list[Notice] = []
         self._data_version = -1
+        self._said = "", 0.0
+        """What was last told of in the log, and when."""
 
     def open(self) -> None:
         if self._connection is not None:
@@ -209,8 +216,15 @@ class SqliteLink(Link):
             )
             return self.lost
         if primary in _OUTSIDE:
+            self._say(_OUTSIDE[primary])
             self.lost = TransactionLostError(
                 f"The database {self._path} cannot be used: {_OUTSIDE[primary]}.", "An administrator must mend that.", final=True
             )
             return self.lost
         return error
+
+    def _say(self, problem: str) -> None:
+        last, at = self._said
+        if problem != last or monotonic() - at > _SAY_AGAIN_S:
+            self._said = problem, monotonic()
+            _log.error("the database cannot be used", problem=problem, path=str(self._path))
