@@ -7,7 +7,6 @@ from typing import Any, Final
 from perijove.agent.environment.describe import Environment, described
 from perijove.agent.environment.trouble import DescriptionError
 from perijove.domain.errors import BadInputError, SettingsError
-from perijove.domain.options import OptionField
 
 NONE: Final = ""
 """No environment: what the job's own PATH has."""
@@ -31,25 +30,6 @@ class Choices:
     def default(self) -> str:
         """The first one, unless there are none."""
         return next(iter(self.offered), NONE)
-
-    @property
-    def field(self) -> OptionField | None:
-        """The input of a form, of option `environment`; None where there is nothing to choose."""
-        if not self.offered and not self.own:
-            return None
-        if not self.own:
-            return OptionField(name="environment", label="Environment", kind="choice", choices=self.titles, default=self.default)
-        named = ", ".join(name if name == title else f"{name} ({title})" for name, title in self.titles)
-        return OptionField(
-            name="environment",
-            label="Environment",
-            kind="text",
-            choices=self.titles,
-            default=self.default or None,
-            example="/home/you/env",
-            help=f"{named}{', or the' if named else 'The'} absolute path of an environment or of a container's image that you have."
-            + (" It is made ready at the first start." if named else ""),
-        )
 
     def described(self, value: object) -> dict[str, Any] | None:
         """What the agent is told for a person's wish; None if it is none. A text is the name of an offered one, else a path or an image; an

@@ -80,8 +80,10 @@ class Policy:
         if "environment" in self.shown and "environment" not in self.fixed and (environments or own_environments):
             default = self.defaults.get("environment") or (environments[0][0] if environments else None)
             if own_environments:
-                help_ = f"One of {', '.join(name for name, _ in environments)}, or the absolute path of an environment or an image of yours"
-                found.append(OptionField(name="environment", label="Environment", kind="text", default=default, help=help_, more=True))
+                named = ", ".join(name if name == title else f"{name} ({title})" for name, title in environments)
+                help_ = f"{f'{named}, or the' if named else 'The'} absolute path of an environment or of an image of yours"
+                given: dict[str, Any] = {"choices": environments, "default": default, "help": help_, "example": "/home/you/env"}
+                found.append(OptionField(name="environment", label="Environment", kind="text", more=True, **given))
             else:
                 found.append(OptionField(name="environment", label="Environment", kind="choice", choices=environments, default=default))
         return tuple(found)

@@ -21,19 +21,6 @@ def test_offered_ones_are_chosen_by_name() -> None:
     assert found.described(None) is found.described("") is None
 
 
-def test_the_form_lets_choose_what_there_is_and_type_what_one_may() -> None:
-    closed, both, nothing = choices(SITE, own=False).field, choices(SITE, own=True).field, choices({}, own=False).field
-    assert nothing is None
-    assert closed is not None
-    assert both is not None
-    assert (closed.kind, closed.choices, closed.default) == ("choice", (("lab", "JupyterLab, Python 3.11"), ("torch", "torch")), "lab")
-    assert (both.kind, both.choices, both.default) == ("text", closed.choices, "lab")
-    assert both.help.startswith("lab (JupyterLab, Python 3.11), torch, or the absolute path")
-    own = choices({}, own=True).field
-    assert own is not None
-    assert (own.default, own.help) == (None, "The absolute path of an environment or of a container's image that you have.")
-
-
 @pytest.mark.parametrize("value", ["/home/ann/env", "other", {"packages": ["jupyterlab"]}, 7])
 def test_where_people_may_not_describe_their_own_only_offered_ones_pass(value: object) -> None:
     with pytest.raises(BadInputError, match="there are: lab, torch"):
