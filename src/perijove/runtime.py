@@ -27,7 +27,7 @@ from perijove.adapters.services import LocalServiceProcesses
 from perijove.adapters.store_sql import copy_database, missing_file, open_store
 from perijove.adapters.system_clock import SystemClock
 from perijove.config.exposure import public_address, warnings
-from perijove.config.gateways import gateways_of
+from perijove.config.gateways import agent_url, gateways_of
 from perijove.config.listen import parse_listen
 from perijove.config.load import Loaded, load
 from perijove.config.problems import Problems
@@ -78,6 +78,7 @@ from perijove.web.reports import ROUTES as REPORTS
 from perijove.web.server import serve
 from perijove.web.surface import Surface
 from perijove.web.waking import Waking
+from perijove.wire.agents import agent_token
 
 _log = structlog.get_logger("perijove")
 _LINK_AGAIN_S = 5.0
@@ -262,6 +263,8 @@ def _plugin_context(loaded: Loaded, name: str, runtime: Path, store: Store, cloc
         clock=clock,
         secrets=keys,
         environ=loaded.environ,
+        agent_url=agent_url(loaded),
+        agent_token=partial(agent_token, proxy_token(loaded, keys)),
     )
 
 

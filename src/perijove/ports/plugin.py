@@ -1,6 +1,6 @@
 """What a plugin is: a configuration type and a way to open it. Built-ins come through the same door."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,10 @@ from perijove.ports.spawner import Spawner
 from perijove.ports.store.store import Store
 
 Port = TypeVar("Port", covariant=True)
+
+
+def _no_token(start_id: str) -> str:
+    raise LookupError(f"there is no gateway to which {start_id} could come")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,10 @@ class PluginContext:
     clock: Clock
     secrets: Secrets
     environ: Mapping[str, str] = field(default_factory=dict)
+    agent_url: str = ""
+    """What the program in a job dials (wss://host/tunnel/); "": there is no gateway."""
+    agent_token: Callable[[str], str] = _no_token
+    """What it shows there, by the id of the start."""
 
 
 class Plugin(Protocol, Generic[Port]):

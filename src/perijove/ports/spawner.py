@@ -51,7 +51,8 @@ class Progress:
     """News for the person who waits. `percent` 0 to 100, or None.
 
     A spawner whose servers wait in a queue of its own says where: `place` (1 is first), `estimate` (when it will begin, with a time zone), and
-    `detail`, the scheduler's own words, at most 1,000 characters of them are shown.
+    `detail`, the scheduler's own words, at most 1,000 characters of them are shown. With `waits` it is in that queue, for hours perhaps: the hub's time limit
+    of a start does not run until something else is yielded.
     """
 
     message: str
@@ -59,6 +60,7 @@ class Progress:
     place: int | None = None
     estimate: datetime | None = None
     detail: str = ""
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,17 @@ class BearsStarts(Protocol):
     def concurrent_starts(self) -> int:
         """How many starts the place bears at once, whichever replicas they come from; 0: any number. The smaller of this and of the site's own
         limit holds; the others wait in the queue."""
+        ...
+
+
+@runtime_checkable
+class QueuesStarts(Protocol):
+    """A spawner may have this beside the methods above."""
+
+    @property
+    def queues_starts(self) -> bool:
+        """Whether starts wait in a queue of the place's own (a batch system's). Then the site's limit of concurrent starts does not hold: whoever
+        waits there for hours must not keep others from that queue."""
         ...
 
 

@@ -54,6 +54,7 @@ async def start(hold: Hold, server: Server) -> Server:
                     server = await _keep(hold, server, Event.CHECKPOINT, state)
                 case Progress():
                     hold.say(server, event)
+                    deadline = _deadline(hold, deadline, waits=event.waits)
                 case Address(url, state):
                     return await _keep(hold, server, Event.UP, server.spawner_state if state is None else state, address=url)
                 case _Broken():
@@ -110,6 +111,14 @@ def _unheard_state(call: StartCall) -> JsonObject | None:
 def _groups(tx: Tx, server: Server) -> frozenset[str]:
     owner = tx.users.by_id(server.user_id)
     return frozenset(owner.groups) if owner is not None else frozenset()
+
+
+def _deadline(hold: Hold, deadline: float | None, *, waits: bool) -> float | None:
+    """Anew after a wait in the place's own queue, however long that took; none while it lasts."""
+    limit_s = hold.hub.settings.limits.start_timeout
+    if waits or not limit_s:
+        return None
+    return asyncio.get_running_loop().time() + limit_s if deadline is None else deadline
 
 
 def _time_left(hold: Hold, server: Server) -> float | None:
