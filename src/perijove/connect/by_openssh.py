@@ -35,6 +35,8 @@ class OpenSsh:
         self._master: asyncio.subprocess.Process | None = None
         self._shared = False
         """Over a connection of the person's own."""
+        self._stood = False
+        """We have made one before."""
 
     async def shares(self) -> bool:
         """Whether the person has a connection to this host that stands already."""
@@ -60,7 +62,9 @@ class OpenSsh:
             self.lost()
             raise LoginLostError(f"{self._to} did not let you in within {_SIGN_IN_S:.0f} s.") from None
         if self._master.returncode is not None:
-            raise LoginLostError(f"ssh could not connect to {self._to}.", "What it said is above.")
+            kind = LoginLostError if self._stood else RefusedLoginError  # the first time, trying again would ask again
+            raise kind(f"ssh could not connect to {self._to}.", "What it said is above.")
+        self._stood = True
         return self
 
     def lost(self) -> None:

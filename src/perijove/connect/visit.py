@@ -190,7 +190,7 @@ class Visit:
             while not await answers(port):
                 await self._tell_log(record.name)
                 await self.clock.sleep(_ASK_S)
-            await opened(Open(port, f"http://127.0.0.1:{port}/lab?token={record.token}"))
+            await opened(Open(port, f"http://127.0.0.1:{port}/?token={record.token}"))
             await asyncio.Event().wait()
 
     async def _tell_log(self, name: str) -> None:
