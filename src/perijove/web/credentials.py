@@ -92,6 +92,12 @@ async def _if_known(call: Call) -> None:
         call.identity = identities.cached(text, call.surface.hub.clock.now()) or await identities.of_token(text)
 
 
+async def known_browser(call: Call) -> None:
+    """For an open route that asks after all: without a token, the sign-in cookie will do. Raises ForbiddenError as check_meant does."""
+    if call.identity is None and await _read_cookie(call):
+        await check_meant(call)
+
+
 def _proxy(call: Call) -> None:
     given = bearer(call) or ""
     if not hmac.compare_digest(given.encode(), call.surface.proxy_token.encode()):

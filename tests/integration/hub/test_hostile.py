@@ -56,6 +56,17 @@ def test_a_script_of_a_server_cannot_read_pages_or_the_api_with_the_cookie(runni
     assert ada.http.get(f"{running.url}/hub/api/user", headers=script).status_code == 403
 
 
+def test_administrators_read_metrics_at_their_browser_and_nobody_else_does(running: Running, ada: Person) -> None:
+    assert "jupyterhub_running_servers" in ada.get("/hub/metrics").text
+    script = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"}
+    assert ada.http.get(f"{running.url}/hub/metrics", headers=script).status_code == 403
+    bob = Person(running.url)
+    assert bob.get("/hub/metrics").status_code == 403
+    bob.sign_in("bob")
+    assert bob.get("/hub/metrics").status_code == 403
+    bob.close()
+
+
 def test_the_cookie_is_for_the_hub_alone_and_out_of_reach_of_scripts(running: Running) -> None:
     person = Person(running.url)
     person.http.follow_redirects = False

@@ -15,6 +15,7 @@ from perijove.telemetry.metrics import CONTENT_TYPE
 from perijove.web.api.models import Problem, SelfService, SelfUser, ServiceModel, UserModel
 from perijove.web.api.shown import service_model, user_model
 from perijove.web.call import Call, json_response
+from perijove.web.credentials import known_browser
 from perijove.web.described import TEXT, Gives, gives
 from perijove.web.router import Access, Route
 from perijove.web.surface import PROTOCOL_VERSION
@@ -104,6 +105,7 @@ async def health(_call: Call) -> Response:
 
 async def metrics(call: Call) -> Response:
     if call.surface.hub.settings.metrics.authenticate:
+        await known_browser(call)
         call.require("read:metrics")
     return Response(call.surface.metrics.render(), media_type=CONTENT_TYPE)
 
