@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from perijove.adapters.spawners.batch.slurm import Commands
 from perijove.adapters.system_clock import SystemClock
 from perijove.domain.batch.doctor import Finding, Verdict
 from perijove.processes.agent_file import packed
-from tests.integration.batch.conftest import Site
+from tests.integration.batch.conftest import Site, account
 from tests.running.perijove import Running, free_port, perijove
 from tests.running.slurm import Slurm
 
@@ -214,6 +214,59 @@ async def test_private_jobs_accounts_and_an_accounting_that_is_away_are_found(ac
     finally:
         slurm.start("slurmdbd", "slurmdbd", "-D")
         slurm.until(lambda: "Cluster" in slurm.command("sacctmgr", "-P", "show", "cluster", check=False), "slurmdbd answers")
+
+
+AS_SOMEBODY = """
+import asyncio, json, os, pwd, sys
+from dataclasses import asdict
+from perijove.adapters.spawners.batch.doctor import Saying, Wanted, examine
+from perijove.adapters.spawners.batch.slurm import Commands
+from perijove.adapters.system_clock import SystemClock
+who, given = pwd.getpwnam(sys.argv[1]), json.loads(sys.argv[2])
+os.setgroups([]); os.setgid(who.pw_gid); os.setuid(who.pw_uid)
+async def seen():
+    wanted = Wanted(**given | {"commands": Commands(**given["commands"]), "dial": tuple(given["dial"])})
+    return [[one.topic, one.verdict.value, one.text] async for one in examine(wanted, SystemClock()) if not isinstance(one, Saying)]
+print(json.dumps(asyncio.run(seen())))
+"""
+
+
+def test_the_hubs_account_learns_as_whom_it_may_act_and_whose_jobs_it_does_not_see(clinic: Clinic) -> None:
+    site, hub, group = clinic.site, f"pj-doc-{os.getpid()}", f"pj-docs-{os.getpid()}"
+    sudoers = Path(f"/etc/sudoers.d/pj-doctor-test-{os.getpid()}")
+
+    def as_hub(person: str) -> dict[tuple[str, str], str]:
+        words = json.dumps(asdict(replace(clinic.wanted, person=person, dial=(), hub_url="", wait_s=8)))
+        done = subprocess.run([sys.executable, "-c", AS_SOMEBODY, hub, words], capture_output=True, text=True, cwd="/", check=False)
+        assert done.returncode == 0, done.stderr
+        return {(topic, verdict): text for topic, verdict, text in json.loads(done.stdout)}
+
+    before = site.slurm.conf.read_text()
+    with account(hub):
+        subprocess.run(["groupadd", group], check=True)
+        try:
+            subprocess.run(["usermod", "--append", "--groups", group, site.alice], check=True)
+            line = subprocess.run(
+                [site.helper, "--sudoers", hub, group, site.helper, clinic.wanted.rules], check=True, capture_output=True, text=True
+            )
+            sudoers.write_text(line.stdout)
+            sudoers.chmod(0o440)
+            found = as_hub(site.alice)
+            assert {("sudo", "good"), ("helper", "good"), ("test job", "good")} <= found.keys()
+            assert "root" not in found["sudo", "good"]
+            assert "may not run the helper" in as_hub(site.bob)["sudo", "broken"]
+            site.slurm.conf.write_text(before + "PrivateData=jobs\n")
+            site.slurm.command("scontrol", "reconfigure")
+            found = as_hub(site.alice)
+            assert ("PrivateData", "broken") in found
+            assert "does not see it in the queue" in found["test job", "broken"]
+        finally:
+            sudoers.unlink(missing_ok=True)
+            site.slurm.conf.write_text(before)
+            site.slurm.command("scontrol", "reconfigure")
+            subprocess.run(["gpasswd", "--delete", site.alice, group], check=False, capture_output=True)
+            subprocess.run(["groupdel", group], check=False)
+    site.slurm.clear()
 
 
 def test_the_command_tells_all_as_json_and_by_its_exit_status(clinic: Clinic) -> None:
