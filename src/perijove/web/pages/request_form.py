@@ -1,6 +1,6 @@
 """The form of a start: its fields with what was typed, what a cluster offers for them, and what is wrong with them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -45,24 +45,27 @@ class Form:
     more_open: bool
 
 
-def form_of(fields: Sequence[OptionField], values: Mapping[str, Any], offers: Offers | None, problems: Mapping[str, str]) -> Form:
+def form_of(
+    fields: Sequence[OptionField], values: Mapping[str, Any], offers: Offers | None, problems: Mapping[str, str], *, presets: bool = False
+) -> Form:
+    """`presets`: there are some to choose from, so nobody needs to see more than what must be given."""
     inputs = [_input(field, values.get(field.name, field.default), offers, problems.get(field.name, "")) for field in fields]
-    more = [one for one in inputs if one.field.more]
+    groups = _groups(inputs)
+    later = [group for group in groups if group.inputs[0].field.more or (presets and not any(one.field.required for one in group.inputs))]
     return Form(
-        first=tuple(_groups(one for one in inputs if not one.field.more)),
-        more=tuple(_groups(more)),
-        more_open=any(one.problem or one.field.name in values for one in more),
+        first=tuple(group for group in groups if group not in later),
+        more=tuple(later),
+        more_open=any(one.problem or one.field.name in values for group in later for one in group.inputs),
     )
 
 
-def _groups(inputs: Iterable[Input]) -> list[Group]:
-    found: list[Group] = []
+def _groups(inputs: Sequence[Input]) -> list[Group]:
+    """Those that exclude each other stand together, where the first of them stands."""
+    found: dict[str, Group] = {}
     for one in inputs:
-        if one.field.one_of and found and found[-1].legend == one.field.one_of:
-            found[-1] = Group(one.field.one_of, (*found[-1].inputs, one))
-        else:
-            found.append(Group(one.field.one_of, (one,)))
-    return found
+        key = f"one of {one.field.one_of}" if one.field.one_of else one.field.name
+        found[key] = Group(one.field.one_of, (*(found[key].inputs if key in found else ()), one))
+    return list(found.values())
 
 
 def _input(field: OptionField, value: Any, offers: Offers | None, problem: str) -> Input:
@@ -186,3 +189,13 @@ def fixed_by(profile: Profile, fields: Sequence[OptionField]) -> dict[str, str]:
 def without_preset(values: Mapping[str, Any], preset: Profile | None) -> dict[str, Any]:
     """What was chosen beside the preset: what it had set itself must not stay when another is chosen."""
     return dict(values) if preset is None else {name: value for name, value in values.items() if str(preset.options.get(name)) != str(value)}
+
+
+def beside_preset(options: Mapping[str, Any], preset: Profile | None, fields: Sequence[OptionField]) -> dict[str, Any]:
+    """Of what came back from the form what counts beside the preset: neither what it sets, nor what excludes that. (A field that the preset sets
+    may have come with its default in it.)"""
+    if preset is None:
+        return dict(options)
+    closed = {field.one_of for field in fields if field.one_of and field.name in preset.options}
+    dropped = {field.name for field in fields if field.name in preset.options or field.one_of in closed}
+    return {name: value for name, value in options.items() if name not in dropped}

@@ -23,7 +23,7 @@ from perijove.web.call import Call, json_response
 from perijove.web.crowd import CountedStream
 from perijove.web.pages.own import Target, asks, may_target, option_fields, target_of, visible_profiles
 from perijove.web.pages.render import page
-from perijove.web.pages.request_form import fixed_by, form_of, link, linked, options_of, typed_in, without_preset
+from perijove.web.pages.request_form import PREFIX, beside_preset, fixed_by, form_of, link, linked, options_of, typed_in, without_preset
 from perijove.web.redirect import counted, safe_next
 from perijove.web.wants import Wants
 from perijove.wire.names import user_segment
@@ -75,7 +75,7 @@ async def _form(
         profiles=[(profile, fixed_by(profile, fields)) for profile in profiles],
         labels={field.name: f"{field.one_of} {field.label.lower()}" if field.one_of else field.label for field in fields},
         chosen=chosen,
-        form=form_of(fields, values, offers, problems),
+        form=form_of(fields, values, offers, problems, presets=bool(profiles)),
         offers=offers,
         away=away,
         judges=estimates(hub),
@@ -120,7 +120,9 @@ async def estimate(call: Call) -> Response:
 
 
 def _sent_options(call: Call, target: Target, sent: Mapping[str, str]) -> dict[str, Any]:
-    return options_of(sent, option_fields(call, target.person), profiled=bool(visible_profiles(call, target.person)))
+    fields, profiles = option_fields(call, target.person), visible_profiles(call, target.person)
+    preset = next((profile for profile in profiles if profile.name == sent.get(f"{PREFIX}profile")), None)
+    return beside_preset(options_of(sent, fields, profiled=bool(profiles)), preset, fields)
 
 
 def _typed(call: Call, target: Target, sent: Mapping[str, str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ function preset() {
 function exclude() {
   for (const group of form.querySelectorAll("[data-one-of]")) {
     const all = [...group.querySelectorAll("input, select")];
-    const given = all.find((input) => input.value && !input.title);
+    const given = all.find((input) => input.title) ?? all.find((input) => input.value);
     for (const input of all) if (!input.title) input.disabled = given !== undefined && input !== given;
   }
 }

@@ -7,7 +7,7 @@ import pytest
 from perijove.domain.batch.offers import Offers, offers
 from perijove.domain.errors import BadOptionsError
 from perijove.domain.options import OptionField, Profile
-from perijove.web.pages.request_form import Form, Input, fixed_by, form_of, link, linked, options_of, typed_in, without_preset
+from perijove.web.pages.request_form import Form, Input, beside_preset, fixed_by, form_of, link, linked, options_of, typed_in, without_preset
 from tests.running.cluster import ASSOCIATIONS, CLUSTER
 
 TIME = OptionField(name="time", label="Time", kind="text")
@@ -33,6 +33,18 @@ def test_only_few_fields_are_seen_at_once_and_those_that_exclude_each_other_stan
     assert form_of(FIELDS, {"cpus": 3}, None, {}).more_open, "what was asked for before is seen"
     wrong = form_of(FIELDS, {}, None, {"cpus": "Too many."})
     assert (wrong.more_open, one(wrong, "cpus").problem) == (True, "Too many.")
+
+
+def test_with_presets_to_choose_from_only_what_must_be_given_is_seen_beside_them() -> None:
+    must = replace(PARTITION, required=True, more=False)
+    form = form_of((TIME, must), {}, None, {}, presets=True)
+    assert ([group.inputs[0].field.name for group in form.first], [group.inputs[0].field.name for group in form.more]) == (["partition"], ["time"])
+
+
+def test_fields_that_exclude_each_other_stand_where_the_first_of_them_stands() -> None:
+    form = form_of((replace(MEMORY, more=False), TIME, PER_CPU), {}, None, {})
+    assert [[one.field.name for one in group.inputs] for group in form.first] == [["memory", "memory_per_cpu"], ["time"]]
+    assert form.more == ()
 
 
 def test_what_the_cluster_offers_is_chosen_from_with_what_is_free_now() -> None:
@@ -93,3 +105,10 @@ def test_what_a_preset_set_does_not_stay_when_another_is_chosen() -> None:
     remembered = {"profile": "gpu", "gpus": "a100:1", "cpus": 4, "time": "1:00:00"}
     assert without_preset(remembered, preset) == {"profile": "gpu", "time": "1:00:00"}
     assert without_preset(remembered, replace(preset, options={})) == remembered
+
+
+def test_beside_a_preset_nothing_counts_that_it_sets_or_that_excludes_it() -> None:
+    preset = Profile(name="p", display_name="P", options={"memory_per_cpu": "3000M", "cpus": 2})
+    typed = {"profile": "p", "memory": "16G", "cpus": 8, "time": "1:00:00"}
+    assert beside_preset(typed, preset, FIELDS) == {"profile": "p", "time": "1:00:00"}
+    assert beside_preset(typed, None, FIELDS) == typed
