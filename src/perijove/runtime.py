@@ -41,6 +41,7 @@ from perijove.control.context import Hub
 from perijove.control.people.auth_state import keep_auth_states
 from perijove.control.people.invitations import first_admin_link, new_admin_link
 from perijove.control.servers.activity import Reports
+from perijove.control.servers.offering import Judge
 from perijove.control.servers.reconcile import run_reconciler
 from perijove.control.servers.reporting import ReportDesk
 from perijove.control.services.gauges import watch_service_gauges
@@ -311,6 +312,7 @@ async def _serve_hub(loaded: Loaded, relief: Relief | None) -> int:
                 answers=Answers(hub),
                 reports=Reports(hub),
                 desk=ReportDesk(hub),
+                judge=Judge(hub),
                 proxy_token=proxy_token(loaded, keys_of(loaded)),
                 page_key=hub.secrets.key("page-token"),
                 started=hub.clock.now(),

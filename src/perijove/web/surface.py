@@ -6,6 +6,7 @@ from datetime import datetime
 from perijove.control.access.identity import Identities
 from perijove.control.context import Hub
 from perijove.control.servers.activity import Reports
+from perijove.control.servers.offering import Judge
 from perijove.control.servers.reporting import ReportDesk
 from perijove.telemetry.metrics import Metrics
 from perijove.web.answers import Answers
@@ -27,6 +28,7 @@ class Surface:
     answers: Answers
     reports: Reports
     desk: ReportDesk
+    judge: Judge
     proxy_token: str
     page_key: bytes
     started: datetime

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from perijove.control.servers.ask import ask_start
 from perijove.control.servers.choosing import checked_options
 from perijove.control.servers.naming import find_server
-from perijove.control.servers.offering import estimates, offers_for, verdict_for
+from perijove.control.servers.offering import estimates, offers_for
 from perijove.control.servers.progress import said_last
 from perijove.control.servers.queueing import place_of
 from perijove.domain.access import may, server_resource
@@ -134,7 +134,7 @@ async def _judged(call: Call, target: Target, options: Mapping[str, Any]) -> tup
     hub, user = call.surface.hub, target.person.user.name
     if not estimates(hub):
         return None, ""
-    verdict, said = await verdict_for(hub, user, await checked_options(hub, user, options))
+    verdict, said = await call.surface.judge.verdict(user, await checked_options(hub, user, options))
     if verdict is not None and verdict.problems:
         raise BadOptionsError(verdict.problems, "It would never begin as it is: nothing was started.")
     return verdict, said
