@@ -5,7 +5,7 @@ One layer instead of a stack of middleware: a token check costs little more than
 
 import asyncio
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from secrets import token_hex
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from perijove.domain.errors import NotFoundError, NotSignedInError, PerijoveError
 from perijove.ports.store.asking import on_request
 from perijove.web.call import Call
-from perijove.web.credentials import identify
+from perijove.web.credentials import identify, known_browser
 from perijove.web.failure import api_failure, failure
 from perijove.web.labels import label_of
 from perijove.web.leaving import errand_of
@@ -88,6 +88,9 @@ class App:
             if not inside:
                 return self._outside(call)
             if match.route is None:
+                if wants is Wants.PAGE:
+                    with suppress(PerijoveError), self._surface.crowd.request():
+                        await known_browser(call)  # for the page's menu
                 return self._no_route(call, match)
             with nullcontext() if access is Access.PROXY or path in _VITAL else self._surface.crowd.request():
                 await identify(call, match.route.access)
@@ -102,7 +105,9 @@ class App:
         except asyncio.CancelledError:
             if not self._surface.ending.is_set():
                 raise
-            return api_failure(503, "The hub ends before this was done. Ask again in a moment.")  # uvicorn's last moments: nothing is to be waited for
+            return api_failure(
+                503, "The hub ends before this was done. Ask again in a moment."
+            )  # uvicorn's last moments: nothing is to be waited for
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         except Exception:  # noqa: BLE001 - the last resort: whoever asks gets an answer, the log the cause

@@ -118,4 +118,5 @@ def test_pages_are_friendly_about_what_is_not_there(ada: Person) -> None:
     missing = ada.get("/hub/no-such-page")
     assert missing.status_code == 404
     assert "<h1>" in missing.text
+    assert "Sign out" in missing.text, "who is signed in stays so, and finds the way"
     assert ada.http.get(f"{ada.url}/hub/no-such-page", headers={"accept": "application/json"}).json()["status"] == 404
