@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from perijove.adapters.store_sql import SqlStore, lanes, open_postgres, open_store, postgres_probe
+from perijove.adapters.store_sql import SqlStore, batch, lanes, open_postgres, open_store, postgres_probe
 from perijove.adapters.store_sql.postgres_probe import PostgresProbe
 from perijove.domain.change import Topic
 from perijove.ports.store.asking import on_request
@@ -76,7 +76,7 @@ async def persist(work: Callable[[], Awaitable[T]]) -> T:
         try:
             return await work()
         except DatabaseUnavailableError:
-            continue
+            await asyncio.sleep(0.01)
 
 
 async def refused(store: SqlStore, number: int) -> None:
@@ -103,11 +103,16 @@ async def test_while_it_is_away_one_looks_for_it_requests_are_refused_and_own_wo
     database = postgres.new_database()
     async with relayed(postgres) as relay, opened(relay, database, clock) as store:
         await asyncio.gather(*(store.read(lambda tx: tx.users.count()) for _ in range(50)))
+        relay.turn(Way.SILENT)
+        asked = [asyncio.create_task(ask(store)) for _ in range(500)]
+        await asyncio.sleep(0)
         relay.turn(Way.CLOSED)
-        with pytest.raises(DatabaseUnavailableError):  # the first to notice
-            await ask(store)
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            assert isinstance(answer, DatabaseUnavailableError)
         await until(lambda: store.condition().away, "the truth")
         monkeypatch.setattr(lanes, "LONGEST_WAIT_S", 0.0)  # nobody may be refused for having waited
+        looked = looks
+        await until(lambda: looks >= looked + 2, "two looks")  # by now nobody is left who came to know just before
         before, looked = relay.came, looks
         own = [asyncio.create_task(persist(partial(store.write, add(clock, f"own{number}")))) for number in range(20)]
         await refused(store, 500)
@@ -146,6 +151,26 @@ async def test_a_connection_that_is_ended_is_no_outage(postgres: PostgresServer,
         postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' AND pid <> pg_backend_pid()")
         await asyncio.gather(*(ask(store) for _ in range(50)))
         assert store.condition().outages == 0
+
+
+async def test_one_that_takes_no_more_connections_is_still_there(postgres: PostgresServer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "PATIENCE_S", 0.5)
+    database = postgres.new_database()
+    postgres.execute(f"ALTER DATABASE {database} CONNECTION LIMIT 3")
+    postgres.execute("CREATE ROLE plain LOGIN")
+    postgres.execute("GRANT ALL ON SCHEMA public TO plain", database)
+    try:
+        async with open_store(postgres.url(database).replace("hub@", "plain@"), pool_size=2, clock=clock) as store:
+            await ask(store)  # the listener, the prober and the reader have theirs
+            with pytest.raises(DatabaseUnavailableError, match="too many connections"):
+                await store.write(add(clock, "nobody"))
+            await ask(store)
+            assert (store.condition().away, store.condition().outages) == (False, 0)
+            postgres.execute(f"ALTER DATABASE {database} CONNECTION LIMIT 10")
+            await store.write(add(clock, "somebody"))
+    finally:
+        postgres.execute("DROP OWNED BY plain", database)
+        postgres.execute("DROP ROLE plain")
 
 
 async def test_notices_go_on_to_arrive_in_a_process_with_thousands_of_sockets(postgres: PostgresServer, clock: FakeClock) -> None:

@@ -134,6 +134,7 @@ async def test_who_waited_long_enough_hears_that_the_server_is_away(
             await store.read(lambda tx: tx.users.count())
     finally:
         postgres.start()
+    monkeypatch.undo()
     assert await store.read(lambda tx: tx.users.count()) == 1
     await store.write(adding("after", clock.now()))
 

@@ -96,6 +96,7 @@ class Circuit:
         self._thread.join()
 
     def _work(self) -> None:
+        self._look()  # have the connection, before others have taken all there are
         while True:
             self._doubted.wait(_LOOK_S)
             if self._closing.is_set():

@@ -129,6 +129,13 @@ class Lane:
         """The database has gone: nobody should wait for it, not even those in the middle of a transaction."""
         while self._asked:
             self.refused_away += self._refuse(_away())
+        left: list[Job | _Wake | None] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                left.append(self._queue.get_nowait())
+        for job in left:  # threads will not look before the database is back, and nobody waits for the others
+            if not isinstance(job, Job) or not job.future.done():
+                self._queue.put(job)
 
     def _refuse(self, error: DatabaseUnavailableError) -> bool:
         """The oldest one; whether it had no answer yet."""
