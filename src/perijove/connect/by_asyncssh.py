@@ -96,6 +96,8 @@ class AsyncSsh:
                 f"{to} does not let you in: {error.reason}.",
                 "Try `ssh` by hand: if that works, so does --ssh openssh. Keys with a passphrase are best held by an agent (ssh-add).",
             ) from None
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, FileNotFoundError) as error:
+            raise RefusedLoginError(f"A key of yours cannot be used: {error}.", "See IdentityFile in ~/.ssh/config, or use --ssh openssh.") from None
         except TimeoutError:
             raise LoginLostError(f"{to} did not answer in time.") from None
         except (OSError, asyncssh.Error, ValueError) as error:

@@ -44,7 +44,8 @@ class Record:
 
 def requested(request: JobRequest) -> dict[str, Any]:
     """As a record keeps it."""
-    return {name: value for name, value in asdict(request).items() if value not in (None, ())}
+    found = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(request).items()}
+    return {name: value for name, value in found.items() if value not in (None, [])}
 
 
 def read(content: bytes) -> Record:
