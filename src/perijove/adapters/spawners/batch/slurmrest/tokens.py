@@ -29,7 +29,7 @@ class Tokens(Protocol):
         ...
 
 
-@dataclass(kw_only=True)
+@dataclass
 class KeyTokens:
     """Signed here, with the key of Slurm's AuthAltParameters=jwt_key=…; the hub must be able to read it, and nobody else but Slurm."""
 
@@ -57,7 +57,7 @@ class KeyTokens:
         return key
 
 
-@dataclass(kw_only=True)
+@dataclass
 class TokenCommand:
     """By a command that prints SLURM_JWT=… as `scontrol token` does; "{person}" in its words is the account's name."""
 
