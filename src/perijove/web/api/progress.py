@@ -41,7 +41,7 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
             await asyncio.wait(either, timeout=LOG_S if with_log else KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
                 event, waiting = waiting.result(), None
-                waits = event.queue is not None
+                waits = event.queue is not None or event.place is not None or event.estimate is not None
                 yield retry + _line(_shape(call, server, event) | _last_log(event, with_log=with_log))
                 retry = b""
                 if event.last:
