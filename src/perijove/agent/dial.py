@@ -116,8 +116,8 @@ class Dialler:
         task.add_done_callback(self._ended)
 
     def taken(self, gateway: str, by: Line) -> bool:
-        """Whether another line leads to this gateway."""
-        return any(line is not by and line.up and line.gateway == gateway for line in self._lines)
+        """Whether another line leads to this gateway, or did and is about to come back to where its streams are."""
+        return any(line is not by and line.gateway == gateway for line in self._lines)
 
     def hurry(self) -> None:
         """The job was suspended: connections may be dead without our knowing."""
@@ -180,7 +180,7 @@ class Line:
                     failures, lost_at = 0, now
                 if lost_at is not None and now - lost_at > pace.keep:
                     self._forget("no gateway could be reached for too long")
-                    lost_at = None
+                    self.gateway, lost_at = "", None
                 if pause_s is None:
                     pause_s = min(pace.most, pace.first * 2**failures)
                     failures = min(failures + 1, 16)
@@ -201,6 +201,10 @@ class Line:
         dialler, pace = self._dialler, self._dialler.pace
         try:
             socket, answer = await dialler.open(self.number, attempt)
+            gateway = answer.get("perijove-gateway", "")
+            if not gateway:
+                socket.drop("no gateway")
+                raise RefusedError(404, "no gateway")
         except RefusedError as error:
             self._say(f"not connected: {_WHY.get(error.status, error)}")
             if error.status >= 500 or error.status in (0, 408, 429):
@@ -210,9 +214,10 @@ class Line:
         except (OSError, ValueError) as error:
             self._say(f"not connected: {str(error) or type(error).__name__}")
             return False, None
-        gateway = answer.get("perijove-gateway", "")
         if dialler.taken(gateway, self):
             socket.close()
+            if not len(self.carrier.mux):
+                self.gateway = ""
             return False, pace.same
         self._socket = socket
         try:

@@ -107,6 +107,19 @@ async def test_an_open_websocket_survives_a_cut_of_the_network(site: Parts, kern
     assert await asked == "".join(f"{number}\n" for number in range(20))
 
 
+async def test_a_job_that_was_suspended_goes_on(site: Parts, kernel: Kernel) -> None:
+    assert await kernel.ask("print('before')") == "before\n"
+    site[2].send_signal(signal.SIGSTOP)
+    asked = asyncio.ensure_future(kernel.ask("print('after')"))
+    async with httpx.AsyncClient(timeout=20) as client:
+        status = asyncio.ensure_future(client.get(f"{site[0].api}/status", headers=site[0].fields))
+        await asyncio.sleep(0.5)
+        assert not asked.done()
+        site[2].send_signal(signal.SIGCONT)
+        assert (await status).status_code == 200
+    assert await asked == "after\n"
+
+
 async def test_the_death_of_one_of_two_gateways_is_not_noticed_by_new_requests(site: Parts) -> None:
     async with httpx.AsyncClient(timeout=20) as client:
         for number in (0, 1):
