@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from perijove.adapters.store_sql import SqlStore, batch, lanes, open_postgres, open_store, postgres_probe
+from perijove.adapters.store_sql import SqlStore, batch, circuit, lanes, open_postgres, open_store, postgres_probe
 from perijove.adapters.store_sql.postgres_probe import PostgresProbe
 from perijove.domain.change import Topic
 from perijove.ports.store.asking import on_request
@@ -24,6 +24,15 @@ from tests.faults.relay import Relay, Way
 
 T = TypeVar("T")
 SIZE = 8
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All in the same proportion, but sooner."""
+    monkeypatch.setattr(postgres_probe, "LIMIT_S", 1)
+    monkeypatch.setattr(circuit, "STUCK_S", 0.7)
+    monkeypatch.setattr(circuit, "_GRACE_S", 0.3)
+    monkeypatch.setattr(circuit, "_PAUSES_S", (0.1, 0.2, 0.3, 0.5))
 
 
 @asynccontextmanager
@@ -129,8 +138,7 @@ async def test_while_it_is_away_one_looks_for_it_requests_are_refused_and_own_wo
         assert not store.condition().away
 
 
-async def test_one_that_says_nothing_is_away_too(postgres: PostgresServer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_probe, "LIMIT_S", 1)
+async def test_one_that_says_nothing_is_away_too(postgres: PostgresServer, clock: FakeClock) -> None:
     async with relayed(postgres) as relay, opened(relay, postgres.new_database(), clock) as store:
         await store.read(lambda tx: tx.users.count())
         relay.turn(Way.SILENT)
