@@ -73,7 +73,9 @@ def _configured(wanted: "Wanted", loaded: "Loaded") -> "Wanted":
     def text(*names: str) -> str:
         return next((str(spawner[name]) for name in names if isinstance(spawner.get(name), str)), "")
 
-    dial, base = agent_url(loaded), (hub.connect_url or hub.public_address).rstrip("/")
+    named = spawner.get("dial")
+    dial = tuple(map(str, named)) if isinstance(named, list | tuple) and named else tuple(filter(None, [agent_url(loaded)]))
+    base = (hub.connect_url or hub.public_address).rstrip("/")
     return replace(
         wanted,
         commands=Commands(bin=text("bin") or Commands().bin, slurm_conf=text("slurm_conf")),
@@ -81,7 +83,7 @@ def _configured(wanted: "Wanted", loaded: "Loaded") -> "Wanted":
         rules=text("rules"),
         agent=text("agent"),
         ca_file=text("ca_file"),
-        dial=(dial,) if dial else (),
+        dial=dial,
         hub_url=f"{base}{hub.base_url}hub/health" if base else "",
     )
 
