@@ -97,7 +97,7 @@ def modules(account: Account, tmp_path: Path) -> Account:
         pytest.skip("Environment Modules are not installed: ask the administrator of this machine for `apt-get install environment-modules`")
     programs = tmp_path / "tiny" / "bin"
     programs.mkdir(parents=True)
-    (programs / "python-of-tiny").symlink_to(Path(sys.executable).resolve())
+    (programs / "python-of-tiny").symlink_to(account.quick)
     files = tmp_path / "modulefiles" / "tiny"
     files.mkdir(parents=True)
     (files / "1.0").write_text(f"#%Module\nprepend-path PATH {programs}\nsetenv TINY_MODULE loaded\nconflict tiny\n", encoding="ascii")
