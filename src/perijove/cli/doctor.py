@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from perijove.adapters.spawners.batch.doctor import Wanted
+    from perijove.adapters.spawners.batch.slurmrest import RestQueue
     from perijove.config.load import Loaded
     from perijove.domain.batch.doctor import Finding
 
@@ -83,9 +84,28 @@ def _configured(wanted: "Wanted", loaded: "Loaded") -> "Wanted":
         rules=text("rules"),
         agent=text("agent"),
         ca_file=text("ca_file"),
+        rest=_rest(spawner.get("rest")),
         dial=dial,
         hub_url=f"{base}{hub.base_url}hub/health" if base else "",
     )
+
+
+def _rest(given: Any) -> "RestQueue | None":
+    """As `[spawner.rest]` says it."""
+    if not isinstance(given, dict) or not given.get("url") or not (given.get("key_file") or given.get("token_command")):
+        return None
+    import shlex
+
+    from perijove.adapters.spawners.batch.slurmrest import KeyTokens, Rest, RestQueue, TokenCommand
+    from perijove.adapters.system_clock import SystemClock
+
+    tokens: Any = (
+        KeyTokens(key_file=Path(given["key_file"]), clock=SystemClock())
+        if given.get("key_file")
+        else TokenCommand(command=tuple(shlex.split(str(given["token_command"]))), clock=SystemClock())
+    )
+    rest = Rest(url=str(given["url"]), tokens=tokens, ca_file=str(given.get("ca_file", "")))
+    return RestQueue(rest, account=str(given.get("account", "")))
 
 
 def _given(wanted: "Wanted", given: dict[str, Any]) -> "Wanted":

@@ -4,19 +4,24 @@ import asyncio
 import os
 import pwd
 import secrets
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from perijove.adapters.spawners.batch.doctor import Wanted, examine
 from perijove.adapters.spawners.batch.slurmrest import KeyTokens, Rest, RestQueue, TokenCommand, Tokens
 from perijove.adapters.system_clock import SystemClock
 from perijove.domain.batch.belief import History
+from perijove.domain.batch.doctor import Finding, Verdict
 from perijove.domain.batch.request import Gpus, JobRequest, Program
 from perijove.domain.batch.status import Cause, Ending, JobId, JobStatus, State
 from perijove.ports.batch import NotAllowedError, QueueAwayError, RefusedByQueueError
+from perijove.processes.agent_file import packed
 from tests.running.slurm import Slurm, missing, slurm
 
 SLEEP = Program(argv=("/bin/sleep", "300"))
@@ -152,3 +157,20 @@ async def test_anothers_job_is_not_cancelled(cluster: Slurm, people: tuple[str, 
     with pytest.raises(NotAllowedError):
         await asking.cancel(bob, job)
     assert job in cluster.command("squeue", "-h", "-o", "%i").split()
+
+
+async def test_the_doctor_looks_by_slurmrestd_and_a_job_tells_what_its_node_is_like(cluster: Slurm, people: tuple[str, str]) -> None:
+    agent = Path(tempfile.mkdtemp(prefix="pj-agent-")) / "perijove-agent"
+    try:
+        agent.parent.chmod(0o755)
+        agent.write_bytes(packed("/usr/bin/python3"))
+        agent.chmod(0o755)
+        wanted = Wanted(rest=queue(cluster), person=people[0], agent=str(agent), dial=("ws://127.0.0.1:1/tunnel/",), wait_s=40)
+        found = [one async for one in examine(wanted, SystemClock()) if isinstance(one, Finding)]
+    finally:
+        shutil.rmtree(agent.parent)
+    verdicts = {(one.topic, one.verdict) for one in found}
+    assert {("slurmrestd", Verdict.GOOD), ("nodes", Verdict.GOOD), ("test job", Verdict.GOOD), ("way from node to hub", Verdict.BROKEN)} <= verdicts
+    away = RestQueue(Rest(url="http://127.0.0.1:1", tokens=by_key(cluster)), account="slurm")
+    found = [one async for one in examine(Wanted(rest=away), SystemClock()) if isinstance(one, Finding)]
+    assert [(one.topic, one.verdict) for one in found] == [("slurmrestd", Verdict.BROKEN)]

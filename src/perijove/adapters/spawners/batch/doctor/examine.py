@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from perijove.adapters.spawners.batch.doctor import machine, questions, trial
+from perijove.adapters.spawners.batch.slurm.queue import SlurmQueue
 from perijove.adapters.spawners.batch.slurm.runner import Acting, AsMyself, Commands, ThroughSudo
-from perijove.domain.batch.doctor import Finding, Verdict, broken
+from perijove.adapters.spawners.batch.slurmrest import RestQueue
+from perijove.domain.batch.doctor import Finding, Verdict, broken, good
+from perijove.domain.errors import PerijoveError
+from perijove.ports.batch import Queue
 from perijove.ports.clock import Clock
 
 
@@ -15,8 +19,10 @@ from perijove.ports.clock import Clock
 class Wanted:
     """`person`: whose job is tried; "" for none. `dial`: addresses that agents dial. `hub_url`: where servers ask the hub; "" not asked.
 
-    Without `helper` the hub is the person itself, and needs none.
+    Without `helper` the hub is the person itself, and needs none. With `rest` all goes by slurmrestd, and this machine needs nothing of Slurm.
     """
+
+    rest: RestQueue | None = None
 
     commands: Commands = field(default_factory=Commands)
     helper: str = ""
@@ -41,6 +47,10 @@ class Saying:
 
 async def examine(wanted: Wanted, clock: Clock) -> AsyncIterator[Finding | Saying]:
     """Raises nothing of the cluster's: what does not answer is a finding."""
+    if wanted.rest is not None:
+        async for each in _by_rest(wanted, wanted.rest, clock):
+            yield each
+        return
     own = pwd.getpwuid(os.geteuid()).pw_name
     yield Saying(f"Asking Slurm, as {own} …")
     answers = questions.Questions(wanted.commands, clock)
@@ -63,19 +73,44 @@ async def examine(wanted: Wanted, clock: Clock) -> AsyncIterator[Finding | Sayin
         async for one in machine.helper(wanted.helper, wanted.rules, wanted.agent, wanted.person):
             allowed = allowed or one == machine.ALLOWED
             yield one
+    if not wanted.helper or allowed or not wanted.try_job or not wanted.person:
+        acting: Acting = ThroughSudo(helper=wanted.helper, rules=wanted.rules) if wanted.helper else AsMyself(commands=wanted.commands)
+        async for each in _tried(wanted, SlurmQueue(wanted.commands, acting), clock):
+            yield each
+    else:
+        yield broken("test job", "It is not tried, for the helper does not work.", "Mend that first.")
+
+
+async def _tried(wanted: Wanted, queue: Queue, clock: Clock) -> AsyncIterator[Finding | Saying]:
     if not wanted.person or not wanted.try_job:
         yield Saying("No job is tried: give --as USER for one, of a minute at most.")
-        return
-    if not allowed:
-        yield broken("test job", "It is not tried, for the helper does not work.", "Mend that first.")
         return
     if not wanted.agent:
         yield broken("test job", "It is not tried, for it is not said which file jobs run.", "Give --agent FILE.")
         return
-    acting: Acting = ThroughSudo(helper=wanted.helper, rules=wanted.rules) if wanted.helper else AsMyself(commands=wanted.commands)
     job = trial.Trial(
-        commands=wanted.commands, acting=acting, clock=clock, person=wanted.person, agent=wanted.agent, dial=wanted.dial, hub_url=wanted.hub_url,
-        ca_file=wanted.ca_file, partition=wanted.partition, account=wanted.account, wait_s=wanted.wait_s,
+        queue=queue, clock=clock, person=wanted.person, agent=wanted.agent, dial=wanted.dial, hub_url=wanted.hub_url, ca_file=wanted.ca_file,
+        partition=wanted.partition, account=wanted.account, wait_s=wanted.wait_s,
     )  # fmt: skip
     async for each in job.run():
         yield Saying(each) if isinstance(each, str) else each
+
+
+async def _by_rest(wanted: Wanted, queue: RestQueue, clock: Clock) -> AsyncIterator[Finding | Saying]:
+    yield Saying("Asking slurmrestd …")
+    try:
+        offer = await queue.speaks()
+        await queue.ping()
+        cluster = await queue.cluster()
+    except PerijoveError as error:
+        yield broken("slurmrestd", error.message, error.hint or "See that it runs, that its address is right, and that the key is Slurm's own.")
+        return
+    with_accounting = f", accounting v0.0.{offer.accounting}" if offer.accounting is not None else ", no accounting"
+    yield good("slurmrestd", f"It answers, takes our tokens, and speaks v0.0.{offer.version}{with_accounting}; the controller answers it.")
+    nodes = {node.name for part in cluster.partitions for node in part.nodes}
+    if nodes:
+        yield good("nodes", f"It shows {len(nodes)} nodes in {len(cluster.partitions)} partitions.")
+    else:
+        yield broken("nodes", "The cluster shows no nodes.", "PrivateData=nodes hides them from who is no operator.")
+    async for each in _tried(wanted, queue, clock):
+        yield each

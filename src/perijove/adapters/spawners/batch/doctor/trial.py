@@ -6,8 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from perijove.adapters.spawners.batch.slurm.queue import SlurmQueue
-from perijove.adapters.spawners.batch.slurm.runner import Acting, Commands
 from perijove.agent.probe import unpacked
 from perijove.domain.batch import doctor
 from perijove.domain.batch.doctor import Finding, broken, good, warning
@@ -15,6 +13,7 @@ from perijove.domain.batch.request import JobRequest, Program
 from perijove.domain.batch.status import JobId, JobStatus, State
 from perijove.domain.batch.words import status_words
 from perijove.domain.errors import PerijoveError
+from perijove.ports.batch import Queue
 from perijove.ports.clock import Clock
 
 _EVERY_S: Final = 1.0
@@ -24,8 +23,7 @@ _LATE_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    commands: Commands
-    acting: Acting
+    queue: Queue
     clock: Clock
     person: str
     agent: str
@@ -38,7 +36,7 @@ class Trial:
 
     async def run(self) -> AsyncIterator[Finding | str]:
         """Findings, and words of progress. The job is cancelled if it is left early."""
-        queue = SlurmQueue(self.commands, self.acting)
+        queue = self.queue
         name = f"perijove-doctor-{secrets.token_hex(6)}"
         request = JobRequest(
             name=name, comment="perijove doctor", time_limit_s=60, cpus=1, folder="/", output="/dev/null", may_requeue=False,
@@ -73,7 +71,7 @@ class Trial:
         words += ["--ca-file", self.ca_file] if self.ca_file else []
         return tuple(words)
 
-    async def _followed(self, queue: SlurmQueue, job: JobId) -> AsyncIterator[JobStatus]:
+    async def _followed(self, queue: Queue, job: JobId) -> AsyncIterator[JobStatus]:
         """Each change until it ends, or until the time is up."""
         last: JobStatus | None = None
         until = self.clock.monotonic() + self.wait_s

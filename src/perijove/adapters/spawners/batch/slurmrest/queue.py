@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from perijove.adapters.spawners.batch.slurmrest import read
-from perijove.adapters.spawners.batch.slurmrest.http import Rest
+from perijove.adapters.spawners.batch.slurmrest.http import Offer, Rest
 from perijove.domain.batch.belief import History
 from perijove.domain.batch.cluster import Association, Cluster, never_starts
 from perijove.domain.batch.request import JobRequest, Program
@@ -130,6 +130,10 @@ class RestQueue:
             )
             for row in mine
         ]
+
+    async def speaks(self) -> Offer:
+        """Which version is spoken. Raises QueueAwayError, NotAllowedError."""
+        return await self._rest.offer(self._account)
 
     async def ping(self) -> None:
         answer = await self._rest.ask("GET", "ping", self._account)
