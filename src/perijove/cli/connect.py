@@ -75,7 +75,7 @@ _browser = click.option("--browser/--no-browser", default=True, help="Open the b
 @click.option("--nodes", type=int)
 @click.option("--constraint", help="Features of nodes, as sbatch takes them.")
 @click.option("--reservation")
-@click.option("--folder", help="Where the notebooks are: an absolute path over there. Without it, your home.")
+@click.option("--folder", help="Where the notebooks are: a path over there, from your home if it is not absolute.")
 @click.option("--module", "modules", multiple=True, help="Load it first: python/3.11. May be given several times.")
 @click.option("--package", "packages", multiple=True, help="Put it into the environment, beside jupyterlab. May be given several times.")
 @click.option("--python", default="python3", show_default=True, help="What the environment is made with, after the modules are loaded.")

@@ -1,6 +1,6 @@
 """What a person asks for, in the words of sbatch's own options, to a typed request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from perijove.domain.batch.amounts import gpus, megabytes, seconds
@@ -24,6 +24,10 @@ class Wanted:
     constraint: str | None = None
     reservation: str | None = None
     folder: str | None = None
+
+    def below(self, home: str) -> "Wanted":
+        """A folder that is not absolute is one of the person's home over there."""
+        return self if self.folder is None or self.folder.startswith("/") else replace(self, folder=f"{home}/{self.folder}")
 
     def request(self, *, name: str, comment: str, output: str) -> JobRequest:
         """Raises BadInputError with every mistake."""

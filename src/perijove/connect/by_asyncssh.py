@@ -11,7 +11,7 @@ from typing import Final
 import asyncssh
 
 from perijove.connect.host_keys import Asked, HostKeys
-from perijove.connect.login import Heard, LoginLostError, Person, RefusedLoginError
+from perijove.connect.login import Heard, LoginLostError, Person, RefusedLoginError, SlowError
 from perijove.connect.words import Destination, command_line, destination
 
 _ALIVE_S: Final = 15
@@ -30,15 +30,16 @@ class AsyncSsh:
         self._agent = agent
         self._connections: list[asyncssh.SSHClientConnection] = []
         """Each through the one before it; the last is to the login node."""
+        self._signing_in = asyncio.Lock()
 
     async def login(self) -> "AsyncSsh":
-        if self._connections and not self._connections[-1].is_closed():
-            return self
-        self.lost()
-        await self._connect(self._to, 0)
+        async with self._signing_in:
+            if not self._connections or any(connection.is_closed() for connection in self._connections):
+                self._drop()
+                await self._connect(self._to, 0)
         return self
 
-    def lost(self) -> None:
+    def _drop(self) -> None:
         connections, self._connections = self._connections, []
         for connection in reversed(connections):
             connection.abort()
@@ -122,7 +123,7 @@ class AsyncSsh:
             async with asyncio.timeout(timeout_s):
                 done = await self._last.run(line, input=given, encoding=None, check=False)
         except TimeoutError:
-            raise LoginLostError(f"{self._to} did not answer within {timeout_s:.0f} s.") from None
+            raise SlowError(f"{self._to} did not answer within {timeout_s:.0f} s.") from None
         except (OSError, asyncssh.Error) as error:
             raise LoginLostError(f"The connection to {self._to} broke: {error}.") from None
         return Heard(_code(done.exit_status, done.returncode), _bytes(done.stdout), _bytes(done.stderr))

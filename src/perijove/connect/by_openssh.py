@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from perijove.connect.login import Heard, LoginLostError, Person, RefusedLoginError
+from perijove.connect.login import Heard, LoginLostError, Person, RefusedLoginError, SlowError
 from perijove.connect.words import Destination, command_line
 
 _FAILED: Final = 255
@@ -35,6 +35,7 @@ class OpenSsh:
         self._master: asyncio.subprocess.Process | None = None
         self._shared = False
         """Over a connection of the person's own."""
+        self._signing_in = asyncio.Lock()
         self._stood = False
         """We have made one before."""
 
@@ -43,11 +44,15 @@ class OpenSsh:
         return (await self._control(self._where(), "check"))[0] == 0
 
     async def login(self) -> "OpenSsh":
-        if self._shared or (self._master is not None and self._master.returncode is None):
-            return self
-        if await self.shares():
-            self._shared = True
-            return self
+        async with self._signing_in:
+            if self._master is None or self._master.returncode is not None:
+                self._shared = await self.shares()
+                if not self._shared:
+                    await self._sign_in()
+        return self
+
+    async def _sign_in(self) -> None:
+        self._drop()
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="pj-ssh-"))
         words = [*self._where(), "-o", "ControlMaster=yes", "-o", "ControlPersist=no", *self._through(), *_ALIVE, "-N", "-T"]
@@ -59,16 +64,14 @@ class OpenSsh:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._master.wait(), 0.1)
         except TimeoutError:
-            self.lost()
+            self._drop()
             raise LoginLostError(f"{self._to} did not let you in within {_SIGN_IN_S:.0f} s.") from None
         if self._master.returncode is not None:
             kind = LoginLostError if self._stood else RefusedLoginError  # the first time, trying again would ask again
             raise kind(f"ssh could not connect to {self._to}.", "What it said is above.")
         self._stood = True
-        return self
 
-    def lost(self) -> None:
-        self._shared = False
+    def _drop(self) -> None:
         if self._master is not None and self._master.returncode is None:
             self._master.terminate()
         self._master = None
@@ -77,7 +80,7 @@ class OpenSsh:
 
     async def aclose(self) -> None:
         master = self._master
-        self.lost()
+        self._drop()
         if master is not None:
             await master.wait()
         if self._folder is not None:
@@ -89,7 +92,7 @@ class OpenSsh:
             async with asyncio.timeout(timeout_s):
                 out, err = await process.communicate(given)
         except TimeoutError:
-            raise LoginLostError(f"{self._to} did not answer within {timeout_s:.0f} s.") from None
+            raise SlowError(f"{self._to} did not answer within {timeout_s:.0f} s.") from None
         finally:
             if process.returncode is None:
                 process.kill()

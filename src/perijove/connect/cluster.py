@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from perijove.connect.login import ConnectError, Heard, LoginLostError, Ways, lines
+from perijove.connect.login import ConnectError, Heard, LoginLostError, SlowError, Ways, lines
 from perijove.connect.record import FOLDER, Record, read
 from perijove.domain.errors import BadInputError
 
@@ -78,13 +78,12 @@ class Cluster:
         self._facts: Facts | None = None
 
     async def run(self, argv: Sequence[str], given: bytes = b"", *, timeout_s: float = 60.0, tries: int = _TRIES) -> Heard:
-        """Raises LoginLostError, RefusedLoginError."""
+        """Raises LoginLostError, RefusedLoginError, SlowError."""
         for left in range(tries - 1, -1, -1):
             try:
                 login = await self.ways.login()
                 return await login.run(argv, given, timeout_s=timeout_s)
-            except LoginLostError:
-                self.ways.lost()
+            except (LoginLostError, SlowError):
                 if not left:
                     raise
             await asyncio.sleep(1.0)
@@ -154,9 +153,9 @@ class Cluster:
                     said = await pipe.ended()
                 break
             except LoginLostError:
-                self.ways.lost()
                 if not left:
                     raise
+            await asyncio.sleep(1.0)
         if said.code:
             text = str(last.get("text") or said.trouble)
             output = str(last.get("output") or "")

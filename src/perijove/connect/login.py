@@ -21,6 +21,12 @@ class LoginLostError(ConnectError):
     code = "connect-lost"
 
 
+class SlowError(ConnectError):
+    """A program over there takes too long. The connection may be well."""
+
+    code = "connect-slow"
+
+
 class RefusedLoginError(ConnectError):
     """The login node cannot be trusted, or does not let the person in. Trying again changes nothing."""
 
@@ -70,7 +76,7 @@ class Login(Protocol):
     """Of one person on one login node. All may raise LoginLostError."""
 
     async def run(self, argv: Sequence[str], given: bytes = b"", *, timeout_s: float = 60.0) -> Heard:
-        """A program, to its end. Raises LoginLostError too if that takes too long."""
+        """A program, to its end. Raises SlowError."""
         ...
 
     def open(self, argv: Sequence[str], given: bytes | None = None) -> AbstractAsyncContextManager[Pipe]:
@@ -82,11 +88,7 @@ class Ways(Protocol):
     """How logins are made: time and again, since connections break."""
 
     async def login(self) -> Login:
-        """The connection that stands, or a new one. Raises LoginLostError, RefusedLoginError."""
-        ...
-
-    def lost(self) -> None:
-        """The one that stood is not to be used any more."""
+        """The connection that stands, or a new one; those who ask at the same time get the same. Raises LoginLostError, RefusedLoginError."""
         ...
 
     async def aclose(self) -> None: ...

@@ -8,7 +8,7 @@ from typing import Any
 from perijove.adapters.spawners.batch.slurm import Commands, SlurmQueue
 from perijove.adapters.spawners.batch.slurm.runner import Said
 from perijove.connect.cluster import Cluster, Facts
-from perijove.connect.login import Heard, LoginLostError
+from perijove.connect.login import Heard, LoginLostError, SlowError
 from perijove.domain.batch.request import Program, request_of
 from perijove.domain.batch.script import packed_script
 from perijove.domain.batch.slurm import job_script, sbatch_words
@@ -90,7 +90,7 @@ async def _heard(cluster: Cluster, argv: Sequence[str], given: bytes = b"", *, t
     """Once: whoever asks decides whether to ask again. Raises QueueAwayError, RefusedLoginError."""
     try:
         return await cluster.run(argv, given, timeout_s=timeout_s, tries=1)
-    except LoginLostError as error:
+    except (LoginLostError, SlowError) as error:
         raise QueueAwayError(error.message, error.hint) from None
 
 

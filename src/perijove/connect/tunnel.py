@@ -51,12 +51,7 @@ class Tunnel:
                 try:
                     await self._once()
                     self._away("the connection ended")
-                except LoginLostError as error:
-                    self._ways.lost()
-                    self._away(error.message)
-                except (ConnectError, FrameError, StrangerError) as error:
-                    if not isinstance(error, _NotThereError | FrameError | StrangerError):
-                        raise
+                except (LoginLostError, _NotThereError, FrameError, StrangerError) as error:
                     self._away(str(error))
                 failures = 0 if self._stood_now else min(failures + 1, 16)
                 pause_s = min(self._pace.most, self._pace.first * 2**failures)
@@ -73,7 +68,7 @@ class Tunnel:
                 async with asyncio.timeout(self._pace.shake):
                     rest = await self._shake(pipe)
             except TimeoutError:
-                raise LoginLostError("the job did not answer in time") from None
+                raise _NotThereError("the job did not answer in time") from None
             async with _Way(pipe, self.carrier) as way:
                 await self._carry(way, rest)
 
@@ -188,7 +183,7 @@ class _Way(Wire):
         self._dropped.set()
 
     async def next(self, pace: Pace) -> bytes:
-        """The next bytes; b"" at the end. Raises LoginLostError after too long a silence, too."""
+        """The next bytes; b"" at the end. Raises LoginLostError, and _NotThereError after too long a silence."""
         silent_s = 0.0
         while True:
             done, _ = await asyncio.wait([self._reading, self._draining, self._dropping], timeout=pace.beat, return_when=asyncio.FIRST_COMPLETED)
@@ -203,7 +198,7 @@ class _Way(Wire):
                 return data
             silent_s += pace.beat
             if silent_s >= pace.silence:
-                raise LoginLostError(f"nothing was heard for {silent_s:.0f} s")
+                raise _NotThereError(f"nothing was heard for {silent_s:.0f} s")
             self._carrier.mux.note({"ping": 1})
             self._carrier.pump()
 

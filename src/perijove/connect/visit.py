@@ -48,9 +48,10 @@ class Visit:
 
     async def start(self, name: str, wanted: Wanted, environment: Mapping[str, Any], *, login_python: str | None = None) -> Record:
         """Submit a new one. Raises ConnectError, SpawnerError, BadInputError."""
-        wanted.request(name="x", comment="", output="/x")  # mistakes are told before anything is done
+        wanted.below("/home").request(name="x", comment="", output="/x")  # mistakes are told before anything is done
         self.person.tell("Signing in")
         facts = await self.cluster.facts(login_python)
+        wanted = wanted.below(facts.home)
         jobs = queue(self.cluster, facts)
         await self._make_room(name, jobs)
         self.person.tell("Sending the agent")

@@ -113,7 +113,7 @@ def test_what_slurm_refuses_leaves_nothing_behind(place: Place) -> None:
 def test_what_a_person_types_reaches_no_shell(place: Place) -> None:
     here = place.home / "touched"
     for option in ("--account", "--partition", "--folder", "--module", "--existing", "--login-python", "--name"):
-        refused = place.run("start", "--no-browser", option, f"$(touch {here}); `touch {here}`' \"")
+        refused = place.run("start", "--no-browser", option, f"../$(touch {here}); `touch {here}`' \"")
         assert refused.returncode == 1, option
     assert not here.exists()
     assert place.jobs() == []
