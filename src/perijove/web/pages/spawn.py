@@ -13,6 +13,7 @@ from perijove.control.servers.naming import find_server
 from perijove.control.servers.offering import estimates, offers_for
 from perijove.control.servers.progress import said_last
 from perijove.control.servers.queueing import place_of
+from perijove.control.servers.reporting import report_of
 from perijove.domain.access import may, server_resource
 from perijove.domain.errors import BadInputError, BadOptionsError, NotFoundError, PerijoveError
 from perijove.domain.server import START_PHASES, Phase
@@ -182,7 +183,8 @@ async def events(call: Call) -> Response:
 
 
 async def _not_running(call: Call, target: Target, *, status: int, following: str = "") -> Response:
-    title = target.title(call)
+    title, failure = target.title(call), target.server.failure if target.server else None
+    report = await report_of(call.surface.hub, target.server) if target.server is not None and failure is not None else None
     return await page(
         call,
         "not_running.html",
@@ -190,7 +192,8 @@ async def _not_running(call: Call, target: Target, *, status: int, following: st
         title=title[:1].upper() + title[1:],
         path=target.path,
         next=following or next_of(call),
-        failure=target.server.failure if target.server else None,
+        failure=failure,
+        ran=report.facts if report is not None and report.facts.host and may_target(call, "read:servers", target) else None,
         may_start=may_target(call, "start:servers", target),
         asks=asks(call, target.person),
         again=bool(target.server and target.server.options),
