@@ -37,10 +37,10 @@ def prepare(arguments: list[str]) -> int:
     doing.add_argument("--list", action="store_true")
     doing.add_argument("--sizes", action="store_true")
     options = parser.parse_args(arguments)
-    store = Store(root_of(os.environ))
     signal.signal(signal.SIGTERM, _ended)
     signal.signal(signal.SIGHUP, _ended)
     try:
+        store = Store(root_of(os.environ))
         if options.list or options.sizes:
             for one in listed(store, sizes=options.sizes):
                 _say(one)
@@ -60,7 +60,7 @@ def prepare(arguments: list[str]) -> int:
         _say({"step": "failed", "state": "failed", "text": str(error), "percent": 0})
         return 1
     except OSError as error:
-        _say({"step": "failed", "state": "failed", "text": os_words(error, "use", store.root), "percent": 0})
+        _say({"step": "failed", "state": "failed", "text": os_words(error, "use"), "percent": 0})
         return 1
     _say({"step": "folder", "state": "done", "text": str(kept.folder), "percent": 100})
     return 0

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
 import stat
@@ -149,12 +150,23 @@ class Store:
 
 
 def root_of(environ: Mapping[str, str]) -> Path:
-    """Where they are kept: PERIJOVE_ENVIRONMENTS, or below the home folder."""
+    """Where they are kept: PERIJOVE_ENVIRONMENTS, in which variables such as $SCRATCH stand for what they are on this machine, or below the home
+    folder. Raises TroubleError."""
     told = environ.get(VARIABLE)
-    if told:
-        return Path(told)
-    home = environ.get("HOME") or str(Path("~").expanduser())
-    return Path(home) / ".local" / "share" / "perijove" / "environments"
+    if not told:
+        home = environ.get("HOME") or str(Path("~").expanduser())
+        return Path(home) / ".local" / "share" / "perijove" / "environments"
+
+    def meant(found: re.Match[str]) -> str:
+        value = environ.get(found[1] or found[2])
+        if not value:
+            raise TroubleError(f"Environments are to be kept in {told}, and there is no {found[0]} on this machine: tell the administrators.")
+        return value
+
+    root = Path(re.sub(r"\$(?:\{(\w+)\}|(\w+))", meant, told))
+    if not root.is_absolute():
+        raise TroubleError(f"Environments are to be kept in {told}, which is no absolute path: tell the administrators.")
+    return root
 
 
 def written(file: Path, text: str) -> None:
