@@ -107,6 +107,8 @@ async def alice_with_a_token(site: Site) -> SignedIn:
     await one.store.write(lambda tx: tx.roles.put(StoredRole(name="tutor", scopes=("list:users",)), now=site.clock.now()))
     await add_groups(one, ["staff"], [], actor="root")
     alice = await finish(one, typed("alice"))
+    await one.store.write(lambda tx: tx.roles.put(StoredRole(name="helper", scopes=("list:users",)), now=site.clock.now()))
+    await one.store.write(lambda tx: tx.roles.assign("helper", "user", "alice", now=site.clock.now()))
     token = Token(id=0, kind=TokenKind.API, user_id=alice.user.id, scopes=("inherit",), created=site.clock.now())
     await one.store.write(lambda tx: tx.tokens.add(token, hash_secret(TOKEN)))
     return alice
@@ -123,6 +125,10 @@ async def _grant(site: Site, _: SignedIn) -> None:
     await site.one.store.write(lambda tx: tx.roles.assign("tutor", "user", "alice", now=site.clock.now()))
 
 
+async def _change_role(site: Site, _: SignedIn) -> None:
+    await site.one.store.write(lambda tx: tx.roles.put(StoredRole(name="helper", scopes=("list:groups",)), now=site.clock.now()))
+
+
 CHANGES: dict[str, Change] = {
     "the token is revoked": _revoke,
     "the session ends": lambda site, alice: sign_out(site.one, alice.session),
@@ -130,6 +136,7 @@ CHANGES: dict[str, Change] = {
     "a group is joined": lambda site, _: change_members(site.one, "staff", ["alice"], add=True, actor="root"),
     "an administrator is made": lambda site, _: change_user(site.one, "alice", UserChange(admin=True), actor="root"),
     "a role is given": _grant,
+    "a role is changed": _change_role,
 }
 
 
