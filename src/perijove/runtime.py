@@ -177,7 +177,13 @@ def _store_url(loaded: Loaded) -> str:
 
 @asynccontextmanager
 async def open_hub(
-    loaded: Loaded, metrics: Metrics, *, exclusive: bool = True, patience_s: float = 10.0, in_use: Callable[[], None] | None = None
+    loaded: Loaded,
+    metrics: Metrics,
+    *,
+    exclusive: bool = True,
+    migrates: bool = True,
+    patience_s: float = 10.0,
+    in_use: Callable[[], None] | None = None,
 ) -> AsyncIterator[Hub]:
     """A hub with all its ports open, not yet working. `patience_s`: how long its database is waited for. `in_use`: called if another hub has
     the SQLite file, which is then waited for. Raises SettingsError, DatabaseUnavailableError."""
@@ -194,6 +200,7 @@ async def open_hub(
                 pool_size=settings.store.pool_size,
                 clock=clock,
                 exclusive=exclusive,
+                migrates=migrates,
                 patience_s=patience_s,
                 direct_url=_direct_url(loaded),
                 agree=clock.agree,
@@ -416,7 +423,7 @@ def standing(loaded: Loaded) -> Standing:
     """Look into the database, beside a running hub or without one. Raises SettingsError, DatabaseUnavailableError."""
 
     async def look() -> Standing:
-        async with open_hub(loaded, Metrics(), exclusive=False, patience_s=0.0) as hub:  # that it does not answer is an answer, too
+        async with open_hub(loaded, Metrics(), exclusive=False, migrates=False, patience_s=0.0) as hub:  # that it does not answer is an answer, too
             return await standing_of(hub)
 
     _begun(loaded)
@@ -432,7 +439,7 @@ def explain(loaded: Loaded, who: str, action: str) -> Explanation:
     """Look into the database, beside a running hub or without one. Raises SettingsError, NotFoundError, BadInputError."""
 
     async def look() -> Explanation:
-        async with open_hub(loaded, Metrics(), exclusive=False) as hub:
+        async with open_hub(loaded, Metrics(), exclusive=False, migrates=False) as hub:
             return await explain_access(hub, who, action)
 
     _begun(loaded)

@@ -198,6 +198,22 @@ async def test_a_command_does_not_migrate_beneath_a_running_hub(path: Path, cloc
                 pass
 
 
+async def test_who_only_looks_makes_no_tables_and_changes_none(url: str, clock: FakeClock, next_version: Callable[..., None]) -> None:
+    """`perijove status` of a version that was just installed, say, while hubs of the one before work and nobody has made a backup yet."""
+    with pytest.raises(SettingsError, match="no hub has been started"):
+        async with open_store(url, pool_size=1, clock=clock, exclusive=False, migrates=False):
+            pass
+    async with open_store(url, pool_size=1, clock=clock) as hub:
+        await add_users(hub, clock, "ann")
+        async with open_store(url, pool_size=1, clock=clock, exclusive=False, migrates=False) as look:
+            assert await look.read(lambda tx: tx.users.count()) == 1
+        next_version()
+        for _ in range(2):
+            with pytest.raises(SettingsError, match="older version of Perijove"):
+                async with open_store(url, pool_size=1, clock=clock, exclusive=False, migrates=False):
+                    pass
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

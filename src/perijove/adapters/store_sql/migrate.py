@@ -51,6 +51,17 @@ def pending(connection: Connection) -> tuple[str | None, str] | None:
     return current, needed
 
 
+def behind(found: tuple[str | None, str]) -> SettingsError:
+    """What who only looks is told of what is `pending`."""
+    current, needed = found
+    if current is None:
+        return SettingsError("The database is empty: no hub has been started with this configuration.", "Start the hub first.")
+    return SettingsError(
+        f"The database is of an older version of Perijove: its schema is {current}, and this version needs {needed}.",
+        "Use the command of the version that the hub runs, or upgrade the hub first: it brings the schema along.",
+    )
+
+
 def upgrade(connection: Connection) -> None:
     """In the connection's transaction."""
     from perijove.adapters.store_sql import alembic_runs  # noqa: PLC0415 - a tenth of a hub's start, and needed once a version

@@ -44,7 +44,14 @@ def _ignore(_: datetime) -> None:
 
 @asynccontextmanager
 async def open_postgres(
-    url: URL, clock: Clock, *, pool_size: int, patience_s: float, direct_url: URL | None = None, agree: Callable[[datetime], None] = _ignore
+    url: URL,
+    clock: Clock,
+    *,
+    pool_size: int,
+    patience_s: float,
+    direct_url: URL | None = None,
+    migrates: bool = True,
+    agree: Callable[[datetime], None] = _ignore,
 ) -> AsyncIterator[SqlStore]:
     """`direct_url`: past a pooler in transaction mode, which `url` leads to, for notices need a session. A server that does not answer yet is
     waited for, `patience_s` long. `agree` is told the database's time, before anything else and ever again.
@@ -54,7 +61,7 @@ async def open_postgres(
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     direct = conninfo if direct_url is None else direct_url.set(drivername="postgresql").render_as_string(hide_password=False)
     pooled = direct_url is not None
-    agree(await _brought_up_to_date(direct, patience_s))
+    agree(await _brought_up_to_date(direct, patience_s, migrates=migrates))
     loop = get_running_loop()
     number = max(1, pool_size // 2)
     async with AsyncExitStack() as stack:
@@ -81,12 +88,12 @@ async def open_postgres(
         yield SqlStore(reads, writes, followers, epoch=epoch, heard=lambda: listener.heard, circuit=circuit)
 
 
-async def _brought_up_to_date(conninfo: str, patience_s: float) -> datetime:
+async def _brought_up_to_date(conninfo: str, patience_s: float, *, migrates: bool) -> datetime:
     """The database's time, once it is ready to be used."""
     deadline, pause_s = monotonic() + patience_s, _FIRST_PAUSE_S
     while True:
         try:
-            return await to_thread(_bring_up_to_date, conninfo)
+            return await to_thread(_bring_up_to_date, conninfo, migrates=migrates)
         except DatabaseUnavailableError as error:
             if monotonic() > deadline:
                 raise
@@ -96,7 +103,7 @@ async def _brought_up_to_date(conninfo: str, patience_s: float) -> datetime:
         pause_s = min(_MAX_PAUSE_S, pause_s * 1.5)
 
 
-def _bring_up_to_date(conninfo: str) -> datetime:
+def _bring_up_to_date(conninfo: str, *, migrates: bool) -> datetime:
     """Migrate, one hub at a time. Returns the database's time."""
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(past_standbys(conninfo), connect_timeout=5), poolclass=NullPool)
     try:
@@ -107,7 +114,10 @@ def _bring_up_to_date(conninfo: str) -> datetime:
                 raise SettingsError(
                     f"The database's encoding is {encoding}.", "Create it anew: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
                 )
-            if migrate.pending(connection) is not None:
+            wanted = migrate.pending(connection)
+            if wanted is not None and not migrates:
+                raise migrate.behind(wanted)
+            if wanted is not None:
                 migrate.upgrade(connection)
         with connect(conninfo) as connection:
             return database_time(connection)

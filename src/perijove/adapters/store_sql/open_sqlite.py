@@ -26,14 +26,16 @@ _LOOK_S: Final = 0.02
 
 
 @asynccontextmanager
-async def open_sqlite(url: URL, clock: Clock, *, exclusive: bool, in_use: Callable[[], None] | None = None) -> AsyncIterator[SqlStore]:
+async def open_sqlite(
+    url: URL, clock: Clock, *, exclusive: bool, migrates: bool = True, in_use: Callable[[], None] | None = None
+) -> AsyncIterator[SqlStore]:
     """`in_use`: called if another hub has the file, which is then waited for. Raises SettingsError, DatabaseUnavailableError."""
     path, durable = sqlite_path(url), _durable(url)
     async with AsyncExitStack() as stack:
         await to_thread(sqlite_file.prepare, path)
         if exclusive:
             await _hold(stack, path, in_use)
-        await to_thread(sqlite_file.bring_up_to_date, path, exclusive=exclusive)
+        await to_thread(sqlite_file.bring_up_to_date, path, exclusive=exclusive, migrates=migrates)
         loop = get_running_loop()
         writer = SqliteLink(path, clock, durable=durable, writable=True)
         epoch, writer.seen = await to_thread(beginnings, writer)

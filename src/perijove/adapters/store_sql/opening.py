@@ -19,12 +19,13 @@ _FORMS = "Write sqlite:///path or postgresql://user:password@host/name."
 
 
 @asynccontextmanager
-async def open_store(
+async def open_store(  # noqa: PLR0913 - each is a fact about the opener, with a default
     url: str,
     *,
     pool_size: int,
     clock: Clock,
     exclusive: bool = True,
+    migrates: bool = True,
     patience_s: float = 10.0,
     direct_url: str = "",
     agree: Callable[[datetime], None] | None = None,
@@ -33,15 +34,16 @@ async def open_store(
     """Migrate the database at `url` (sqlite:///path or postgresql://user:password@host/name), and open it.
 
     `pool_size`: connections to PostgreSQL (one more listens). `exclusive`: refuse if another hub has this SQLite file, and
-    keep others out; a command that works beside a hub says False. `patience_s`: how long PostgreSQL is waited for. `direct_url`: the way past a
+    keep others out; a command that works beside a hub says False. `migrates`: a command that only looks says False, and is refused where there is
+    something to migrate. `patience_s`: how long PostgreSQL is waited for. `direct_url`: the way past a
     pooler in transaction mode. `agree` is told the time that all who share the database should go by, from any thread. `in_use` is called once
     if another hub has this SQLite file, which is then waited for. Raises SettingsError, DatabaseUnavailableError.
     """
     parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite":
-        opened: AbstractAsyncContextManager[SqlStore] = open_sqlite(parsed, clock, exclusive=exclusive, in_use=in_use)
+        opened: AbstractAsyncContextManager[SqlStore] = open_sqlite(parsed, clock, exclusive=exclusive, migrates=migrates, in_use=in_use)
     else:
-        more: dict[str, Any] = {} if agree is None else {"agree": agree}
+        more: dict[str, Any] = {"migrates": migrates} if agree is None else {"migrates": migrates, "agree": agree}
         if direct_url:
             more["direct_url"] = _parsed(direct_url)
         opened = _postgres()(parsed, clock, pool_size=pool_size, patience_s=patience_s, **more)

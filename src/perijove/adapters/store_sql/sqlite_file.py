@@ -66,8 +66,11 @@ def held(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def bring_up_to_date(path: Path, *, exclusive: bool) -> None:
-    """Migrate, with a backup beside the file first. `exclusive`: the caller holds the file. Raises SettingsError."""
+def bring_up_to_date(path: Path, *, exclusive: bool, migrates: bool = True) -> None:
+    """Migrate, with a backup beside the file first; refuse where that is needed if not `migrates`. `exclusive`: the caller holds the file.
+
+    Raises SettingsError.
+    """
     engine = create_engine("sqlite://", creator=lambda: _connect(path), poolclass=NullPool)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN EXCLUSIVE"))
     try:
@@ -75,6 +78,8 @@ def bring_up_to_date(path: Path, *, exclusive: bool) -> None:
             wanted = migrate.pending(connection)
             if wanted is None:
                 return
+            if not migrates:
+                raise migrate.behind(wanted)
             with nullcontext() if exclusive else _unused(path):
                 if wanted[0] is not None:
                     back_up(path, wanted[0])
