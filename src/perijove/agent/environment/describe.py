@@ -17,8 +17,10 @@ KINDS = ("venv", "conda", "existing", "container")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/@:=-]{0,199}")
 _PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
-# a requirement (PEP 508) without URL, path or option: name[extras]versions; a conda spec fits too
-_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,-]+\])?\s*((===?|~=|!=|<=|>=|<|>|=)\s*[A-Za-z0-9.*+!_=-]+\s*,?\s*)*")
+# a requirement (PEP 508) without URL, path or option, or a conda spec (name=version=build): a name, then clauses with commas between. No two
+# neighbours of these can take the same character, so that nothing a person types keeps the hub busy.
+_PACKAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})(\[[A-Za-z0-9._,-]{1,99}\])?")
+_CLAUSE = re.compile(r"(?:===|==|~=|!=|<=|>=|<|>|=) ?[A-Za-z0-9*][A-Za-z0-9.*+!_-]{0,99}(?:=[A-Za-z0-9_.*-]{1,99})?")
 _CHANNEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:+-]{0,199}")
 _REGISTRY = re.compile(r"(docker|oras|library|shub)://[A-Za-z0-9][A-Za-z0-9_./:@+-]{0,400}")
 _URL = re.compile(r"https?://[^\s'\"\\]{1,400}")
@@ -141,12 +143,18 @@ def _fits(key: str, value: object) -> bool:
     if key == "modules":
         return _matches(_MODULE, value)
     if key == "packages":
-        return _matches(_PACKAGE, value)
+        return isinstance(value, str) and len(value) <= 400 and _is_package(value)
     if key == "channels":
         return _matches(_CHANNEL, value)
     if key == "binds":
         return _is_path(value) and not set(str(value)) & set(":,")
     return _is_path(value) or _matches(_URL, value)
+
+
+def _is_package(text: str) -> bool:
+    found = _PACKAGE.match(text)
+    clauses = text[found.end() :].strip(" ") if found is not None else "?"
+    return not clauses or all(_CLAUSE.fullmatch(clause.strip(" ")) for clause in clauses.split(","))
 
 
 def _together(found: Environment) -> list[str]:

@@ -30,6 +30,12 @@ def test_all_mistakes_are_told_at_once() -> None:
         {"packages": ["./x"]},
         {"packages": ["--index-url=x"]},
         {"packages": ["x; import os"]},
+        {"packages": ["x>=1,"]},
+        {"packages": ["x>=1\n--index-url=y"]},
+        {"packages": ["x" + "=1" * 5000]},
+        {"packages": ["x" + "=1" * 100 + ";"]},
+        {"packages": ["x>=1" + " " * 300 + ";"]},
+        {"packages": ["x" + ">=1," * 80 + ";"]},
         {"packages": "jupyterlab"},
         {"find_links": ["relative"]},
         {"kind": "existing", "path": "/x/../y"},
@@ -58,7 +64,15 @@ def test_nothing_given_is_a_virtualenv_with_jupyterlab() -> None:
 
 
 def test_requirements_with_versions_and_extras_pass() -> None:
-    wanted = ["jupyterlab~=4.2", "dask[distributed,diagnostics]>=2024.1,<2025", "numpy==1.26.*", "gdal=3.8", "x != 1.0"]
+    wanted = [
+        "jupyterlab~=4.2",
+        "dask[distributed,diagnostics]>=2024.1,<2025",
+        "numpy==1.26.*",
+        "gdal=3.8",
+        "x != 1.0",
+        "mkl=2024.1=h0_1",
+        "torch==2.4.0+cu121",
+    ]
     assert described({"packages": wanted}).packages == tuple(wanted)
 
 
