@@ -104,7 +104,7 @@ async def until(true: Callable[[], Awaitable[bool]], what: str) -> None:
 
 async def alice_with_a_token(site: Site) -> SignedIn:
     one = site.one
-    await one.store.write(lambda tx: tx.roles.put(StoredRole(name="tutor", scopes=("list:users",)), now=site.clock.now()))
+    await one.store.write(lambda tx: tx.roles.put(StoredRole(name="tutor", scopes=("list:services",)), now=site.clock.now()))
     await add_groups(one, ["staff"], [], actor="root")
     alice = await finish(one, typed("alice"))
     await one.store.write(lambda tx: tx.roles.put(StoredRole(name="helper", scopes=("list:users",)), now=site.clock.now()))
