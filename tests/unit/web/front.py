@@ -19,6 +19,7 @@ from perijove.control.access.identity import open_identities
 from perijove.control.context import Hub
 from perijove.control.people.sign_in import open_session
 from perijove.control.servers.activity import Reports
+from perijove.control.servers.offering import Judge
 from perijove.control.servers.reporting import ReportDesk
 from perijove.control.watch import Watch
 from perijove.domain.addresses import HubAddresses
@@ -107,6 +108,7 @@ async def open_front(folder: Path, routes: Sequence[Route[Call, Response]]) -> A
                 answers=Answers(hub),
                 reports=Reports(hub),
                 desk=ReportDesk(hub),
+                judge=Judge(hub),
                 proxy_token="t" * 40,
                 page_key=b"k" * 32,
                 started=clock.now(),
