@@ -86,7 +86,7 @@ class ClusterSpawner(NullSpawner):
         part.write_text(json.dumps(told))
         part.rename(part.with_suffix(".json"))
         begins = self._clock.now() + timedelta(minutes=25)
-        yield Progress("Other jobs are before it in the queue.", 20, place=3, estimate=begins, detail="PENDING (Priority) job 17")
+        yield Progress("Other jobs are before it in the queue.", 20, place=3, estimate=begins, detail="PENDING (Priority) job 17", waits=True)
         while self._said(handle, "go") is None:
             if (words := self._said(handle, "fail")) is not None:
                 raise SpawnerError(words, "Choose another account.")

@@ -183,6 +183,7 @@ def test_who_waits_sees_the_schedulers_place_estimate_and_words_and_starts_again
     token = {"authorization": f"token {TOKEN}"}
     with httpx.stream("GET", f"{running.hub_url}/hub/api/users/hal/server/progress", headers=token, timeout=30) as stream:
         told = next(event for line in stream.iter_lines() if line.startswith("data: ") and "place" in (event := json.loads(line[6:])))
+    assert told["waits"] is True
     assert (told["message"], told["place"], told["detail"]) == ("Other jobs are before it in the queue.", 3, "PENDING (Priority) job 17")
     assert timedelta(minutes=20) < datetime.fromisoformat(told["estimate"]) - datetime.now(UTC) <= timedelta(minutes=25)
     first = json.loads((running.folder / "hal.json").read_text())

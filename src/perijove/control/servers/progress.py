@@ -36,6 +36,8 @@ class ProgressEvent:
     place: int | None = None
     estimate: str | None = None
     detail: str = ""
+    waits: bool = False
+    """It does not run yet."""
 
 
 def settled(server: Server | None) -> bool:
@@ -115,7 +117,12 @@ async def progress(hub: Hub, server: Server) -> AsyncIterator[ProgressEvent]:
 def _said(data: Mapping[str, Any], percent: float) -> ProgressEvent:
     """What sayings.py wrote down."""
     return ProgressEvent(
-        str(data.get("message", "")), percent, place=data.get("place"), estimate=data.get("estimate"), detail=str(data.get("detail", ""))
+        str(data.get("message", "")),
+        percent,
+        place=data.get("place"),
+        estimate=data.get("estimate"),
+        detail=str(data.get("detail", "")),
+        waits=data.get("waits") is True,
     )
 
 

@@ -30,6 +30,8 @@ class Sayings:
             data["place"] = news.place
         if news.estimate is not None:
             data["estimate"] = news.estimate.astimezone(UTC).isoformat(timespec="seconds")
+        if news.waits:
+            data["waits"] = True
         if news.detail:
             data["detail"] = news.detail[:MOST_DETAIL]
         self._said.append((str(server.id), data))

@@ -41,7 +41,7 @@ async def event_lines(call: Call, server: Server, *, with_log: bool = False) -> 
             await asyncio.wait(either, timeout=LOG_S if with_log else KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
                 event, waiting = waiting.result(), None
-                waits = event.queue is not None or event.place is not None or event.estimate is not None
+                waits = event.queue is not None or event.waits
                 yield retry + _line(_shape(call, server, event) | _last_log(event, with_log=with_log))
                 retry = b""
                 if event.last:
@@ -85,7 +85,7 @@ def _shape(call: Call, server: Server, event: ProgressEvent) -> dict[str, Any]:
     if event.queue is not None:
         return shape | {"queue": queue_place_model(event.queue)}
     if not event.last:
-        waits = {"place": event.place, "estimate": event.estimate, "detail": event.detail or None}
+        waits = {"place": event.place, "estimate": event.estimate, "detail": event.detail or None, "waits": event.waits or None}
         return shape | {name: value for name, value in waits.items() if value is not None}
     if event.ended is not None and event.ended.phase is Phase.READY:
         url = call.surface.hub.addresses.server_url(server.user_name, server.name)

@@ -69,7 +69,7 @@ function show(box, event) {
     const message = document.getElementById("message");
     const list = document.getElementById("events");
     // Places in the queue follow each other every other second: one line for all of them, read aloud once.
-    const queued = event.queue || event.place !== undefined || event.estimate !== undefined;
+    const queued = event.queue || event.waits;
     const again = queued && list.lastElementChild?.dataset.queue;
     message.setAttribute("aria-live", again ? "off" : "polite");
     message.textContent = event.message;
