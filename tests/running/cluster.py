@@ -133,7 +133,7 @@ class ClusterSpawner(NullSpawner):
             return Verdict({"partition": f"There is no partition {partition!r}; there are short, gpu."})
         if (_seconds(options.get("time") or "1:00:00") or 0) > _LONGEST_S[partition]:
             return Verdict({"time": f"The partition {partition} allows {_LONGEST_S[partition] // 3600}:00 h, not {options['time']}."})
-        return Verdict({}, self._clock.now() + timedelta(hours=2), "The scheduler expects that it begins on c1.")
+        return Verdict({}, self._clock.now() + timedelta(hours=2))
 
     def extendable_s(self, handle: Handle) -> int:
         return 0 if handle.user_name == "mallory" else 7200

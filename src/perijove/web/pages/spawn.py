@@ -116,7 +116,7 @@ async def estimate(call: Call) -> Response:
     except BadInputError as error:
         return json_response({"problems": {"": str(error)}})
     begins = verdict.start if verdict is not None else None
-    words = verdict.text if verdict is not None else said
+    words = verdict.text if verdict is not None else f"When it would begin cannot be told: {said}"
     return json_response({"problems": {}, "start": iso(begins), "text": words})
 
 

@@ -47,6 +47,12 @@ function relink() {
   link.href = said.size === 0 ? form.dataset.link : `${form.dataset.link}?${said}`;
 }
 
+function begins(at) {
+  const minutes = Math.round((at - Date.now()) / 60000);
+  if (minutes < 1) return "at once";
+  return minutes < 90 ? `in ${minutes} min` : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}
+
 let asked = 0;
 async function judge() {
   const mine = (asked += 1);
@@ -71,7 +77,9 @@ async function judge() {
   const shown = Object.entries(told.problems).filter(([name]) => !document.getElementById(`wrong-${name}`)).map(([, text]) => text);
   document.getElementById("verdict").textContent = Object.keys(told.problems).length
     ? `It would never begin as it is. ${shown.join(" ")}`
-    : `${told.start ? `It would begin ${new Date(told.start).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}.` : ""} ${told.text || ""}`;
+    : told.start
+      ? `It would begin ${begins(new Date(told.start))}.`
+      : told.text || "It can begin; nobody can say when.";
 }
 
 let timer;
