@@ -30,7 +30,9 @@ def submit(request: JobRequest, program: Program, rules: Rules) -> Answer:
     already = _living(request.name, rules)
     if already is not None:
         return already
-    whole = Program(argv=program.argv, environ=program.environ, prologue=program.prologue or rules.prologue)
+    # PBS does not tell a job how long it may run
+    limit = {} if request.time_limit_s is None else {"PBS_WALLTIME": str(request.time_limit_s)}
+    whole = Program(argv=program.argv, environ=program.environ | limit, prologue=program.prologue or rules.prologue)
     script = packed_script(whole, request.folder or program.environ["HOME"])
     code, out, err = run(rules, "qsub", words, given=script.encode())
     if code:
