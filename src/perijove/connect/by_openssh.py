@@ -17,6 +17,8 @@ from perijove.connect.words import Destination, command_line
 
 _FAILED: Final = 255
 """ssh's own exit code; programs over there end with others."""
+_ONLY: Final = ("-T", "-o", "ClearAllForwardings=yes", "-o", "ForwardAgent=no", "-o", "ForwardX11=no")
+"""Nothing of the person's configuration that would be in the way of a second connection, and nothing lent to the other machine."""
 _ALIVE: Final = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3")
 _MOST_ERR: Final = 16384
 _SIGN_IN_S: Final = 300.0
@@ -55,7 +57,7 @@ class OpenSsh:
         self._drop()
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="pj-ssh-"))
-        words = [*self._where(), "-o", "ControlMaster=yes", "-o", "ControlPersist=no", *self._through(), *_ALIVE, "-N", "-T"]
+        words = [*self._where(), "-o", "ControlMaster=yes", "-o", "ControlPersist=no", *self._through(), *_ALIVE, *_ONLY, "-N"]
         # its standard error is ours: there it asks, of unknown host keys too
         self._master = await self._start(words, err=None, given=asyncio.subprocess.DEVNULL)
         try:
@@ -114,7 +116,7 @@ class OpenSsh:
     async def _begin(self, argv: Sequence[str]) -> asyncio.subprocess.Process:
         line = command_line(argv)
         # never past the shared connection: a new one of its own would ask for the second factor again
-        only = ("-T", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ControlMaster=no", "-o", "ProxyCommand=false")
+        only = (*_ONLY, "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ControlMaster=no", "-o", "ProxyCommand=false")
         words = [*self._where(), *([] if self._shared else self._through()), *only]
         return await self._start([*words, "--", self._to.host, line], err=asyncio.subprocess.PIPE, given=asyncio.subprocess.PIPE, host=False)
 
