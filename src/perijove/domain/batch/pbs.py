@@ -41,6 +41,8 @@ def mistakes(request: JobRequest, *, gpu_type: str = "") -> list[str]:
         found.append("A reservation of PBS is a queue: choose one of the two.")
     if any("," in name for name in (request.partition or "", request.reservation or "")):
         found.append("PBS takes one queue, not several.")
+    if any(set(word or "") & set("@+") for word in (request.partition, request.reservation, *(gpus.kind for gpus in request.gpus))):
+        found.append("Queues and types of GPUs of PBS have no '@' and no '+' in their names here.")  # another server; another chunk of `select`
     if not (request.name[0].isalpha() or request.name[0] == "_") or len(request.name) > 230:
         found.append("The job's name must begin with a letter and have at most 230 characters.")
     if request.output is not None and set(request.output) & set(":,"):

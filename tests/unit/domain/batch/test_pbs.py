@@ -23,6 +23,8 @@ def test_what_is_asked_for_becomes_words_of_qsub() -> None:
         ({"partition": "a,b"}, "one queue"),
         ({"partition": "a", "reservation": "R1"}, "one of the two"),
         ({"gpus": (Gpus(1, "a100"),)}, "no types"),
+        ({"partition": "main@elsewhere"}, "no '@'"),
+        ({"gpus": (Gpus(1, "a100+9"),)}, r"no '\+'"),
         ({"output": "/a:b"}, "no ':'"),
         ({"account": "a b"}, "not a name"),
         ({"name": "1x"}, "begin with a letter"),
