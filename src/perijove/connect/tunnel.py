@@ -3,7 +3,7 @@
 import asyncio
 import random  # noqa: TID251 - jitter
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
@@ -28,15 +28,19 @@ class Pace:
 
 
 class Tunnel:
-    """`argv`: the relay over there. `up` is set while the job is reached; `trouble` says why it is not. `told` is called when either changes."""
+    """`argv`: the relay over there. `up` is set while the job is reached; `trouble` says why it is not. `told` is called when either changes. `runs` returns
+    once the job runs."""
 
-    def __init__(self, ways: Ways, argv: list[str], start_id: str, secret: str, told: Callable[[], None], pace: Pace | None = None) -> None:
+    def __init__(
+        self, ways: Ways, argv: list[str], *, start_id: str, secret: str, told: Callable[[], None], runs: Callable[[], Awaitable[object]], pace: Pace
+    ) -> None:
         self._ways = ways
         self._argv = argv
         self._start_id = start_id
         self._secret = secret
         self._told = told
-        self._pace = pace or Pace()
+        self._runs = runs
+        self._pace = pace
         self._session = secrets.token_hex(16)
         self._stood = False
         self.carrier = Carrier(Mux(opens=True), noted=lambda _: None)
@@ -48,6 +52,7 @@ class Tunnel:
         failures = 0
         try:
             while True:
+                await self._runs()
                 try:
                     await self._once()
                     self._away("the connection ended")

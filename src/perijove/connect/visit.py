@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from perijove.adapters.spawners.batch.slurm import SlurmQueue
 from perijove.adapters.spawners.batch.watch import JobWatch, Sight
 from perijove.connect.asking import Wanted
 from perijove.connect.cluster import Cluster, Facts
-from perijove.connect.login import ConnectError, Person
+from perijove.connect.login import ConnectError, LoginLostError, Person, SlowError
 from perijove.connect.record import Record, requested
 from perijove.connect.slurm import queue
 from perijove.connect.tunnel import Pace, Tunnel, answers, port_opened
@@ -102,19 +102,26 @@ class Visit:
         facts = await self.cluster.facts()
         watch = JobWatch(queue(self.cluster, facts), self.clock, sees_all_jobs=True)
         argv = [record.python, "-I", record.agent, "relay", facts.listening(record.name)]
-        tunnel = Tunnel(self.cluster.ways, argv, record.start_id, record.secret, lambda: self._told(tunnel), self.pace)
         running = asyncio.Event()
+        tunnel = Tunnel(
+            self.cluster.ways,
+            argv,
+            start_id=record.start_id,
+            secret=record.secret,
+            told=lambda: self._told(tunnel),
+            runs=running.wait,
+            pace=self.pace,
+        )
         ended: JobStatus | None = None
         async with _beside(watch.run()) as beside, _local(tunnel, port or record.port) as local:
             if local != record.port:
                 await self.cluster.keep(replace(record, port=local))
-            beside(self._open(record, tunnel, local, running, opened))
+            beside(self._open(record, tunnel, local, opened))
             async for sight in watch.news(JobId(record.job)):
                 self._show(sight)
                 if sight.status is not None:
                     ended = sight.status
-                    if ended.state is State.RUNNING:
-                        running.set()
+                    (running.set if ended.state is State.RUNNING else running.clear)()  # a job may be put back into the queue
         if ended is None:
             raise ConnectError("The job's end was not seen.")
         self.left = ""
@@ -182,9 +189,8 @@ class Visit:
         await self.cluster.keep(record)
         return record
 
-    async def _open(self, record: Record, tunnel: Tunnel, port: int, running: asyncio.Event, opened: Callable[[Open], Awaitable[None]]) -> None:
+    async def _open(self, record: Record, tunnel: Tunnel, port: int, opened: Callable[[Open], Awaitable[None]]) -> None:
         """Once the job runs; after that, keep the tunnel up."""
-        await running.wait()
         async with _beside(tunnel.run()):
             await tunnel.up.wait()
             self.person.tell("The job is reached; Jupyter begins")
@@ -195,7 +201,9 @@ class Visit:
             await asyncio.Event().wait()
 
     async def _tell_log(self, name: str) -> None:
-        last = (await self.cluster.tail(name, 1)).strip()
+        last = ""
+        with suppress(LoginLostError, SlowError):  # the tunnel sees to it
+            last = (await self.cluster.tail(name, 1)).strip()
         if last:
             self.person.tell(f"Jupyter begins: {last[-160:]}")
 
