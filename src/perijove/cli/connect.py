@@ -216,10 +216,11 @@ class _Terminal:
 
     def say(self, text: str) -> None:
         self._clear()
-        click.echo(text, err=True)
+        click.echo(_plain(text), err=True)
         self._last = ""
 
     def tell(self, text: str) -> None:
+        text = _plain(text)
         if text == self._last:
             return
         self._clear()
@@ -236,11 +237,16 @@ class _Terminal:
         self._clear()
         if not sys.stdin.isatty():
             raise RefusedLoginError(f"Somebody would have to answer: {question.strip()}", "Run this on a terminal.")
-        return await asyncio.to_thread(getpass.getpass if secret else input, question)
+        return await asyncio.to_thread(getpass.getpass if secret else input, _plain(question))
 
     def _clear(self) -> None:
         if self._live and self._last:
             click.echo("\r\033[K", err=True, nl=False)
+
+
+def _plain(text: str) -> str:
+    """What another machine said, without what terminals would take for orders."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
 
 
 async def _ways(host: str, how: str, config: Path | None, person: _Terminal) -> "Ways":
