@@ -15,7 +15,7 @@ from perijove.adapters.spawners.batch.watch import JobWatch, Sight
 from perijove.domain.batch.amounts import seconds
 from perijove.domain.batch.offers import Offers
 from perijove.domain.batch.options import requested
-from perijove.domain.batch.status import JobId, JobStatus
+from perijove.domain.batch.status import Cause, JobId, JobStatus
 from perijove.domain.batch.status import State as JobState
 from perijove.domain.batch.words import hopeless, status_words
 from perijove.domain.errors import BadInputError, BadOptionsError, SpawnerError
@@ -211,8 +211,7 @@ class BatchSpawner:
         words = status_words(status, self._clock.now())
         match status.state:
             case JobState.ENDED:
-                ending = status.ending
-                return Exited(None if ending is None else -ending.signal or ending.exit_code, words.text, words.advice)
+                return Exited(_exit_code(status), words.text, words.advice)
             case JobState.RUNNING | JobState.SUSPENDED | JobState.COMPLETING:
                 return Running()
             case JobState.UNKNOWN:
@@ -316,6 +315,14 @@ class BatchSpawner:
 
     async def forget(self, user_name: str, server_name: str) -> None:
         """Nothing stays: a job's remains are Slurm's, environments are the person's."""
+
+
+def _exit_code(status: JobStatus) -> int | None:
+    """The server's own. What ended by the scheduler's will has a code by chance: 0, if the server took its leave in good order."""
+    ending = status.ending
+    if ending is None or ending.cause not in {Cause.FINISHED, Cause.FAILED}:
+        return None
+    return -ending.signal or ending.exit_code
 
 
 def _living(jobs: Sequence[JobStatus]) -> JobId | None:
