@@ -11,7 +11,7 @@ from perijove.adapters.spawners.batch.slurm.runner import Acting, AsMyself, Comm
 from perijove.adapters.spawners.batch.slurmrest import RestQueue
 from perijove.domain.batch.doctor import Finding, Verdict, broken, good
 from perijove.domain.errors import PerijoveError
-from perijove.ports.batch import Queue
+from perijove.ports.batch import NotAllowedError, Queue
 from perijove.ports.clock import Clock
 
 
@@ -103,7 +103,8 @@ async def _by_rest(wanted: Wanted, queue: RestQueue, clock: Clock) -> AsyncItera
         await queue.ping()
         cluster = await queue.cluster()
     except PerijoveError as error:
-        yield broken("slurmrestd", error.message, error.hint or "See that it runs, that its address is right, and that the key is Slurm's own.")
+        advice = error.hint if isinstance(error, NotAllowedError) else "See that it runs, that its address is right, and that the key is Slurm's own."
+        yield broken("slurmrestd", error.message, advice)
         return
     with_accounting = f", accounting v0.0.{offer.accounting}" if offer.accounting is not None else ", no accounting"
     yield good("slurmrestd", f"It answers, takes our tokens, and speaks v0.0.{offer.version}{with_accounting}; the controller answers it.")
