@@ -27,7 +27,7 @@ from perijove.adapters.services import LocalServiceProcesses
 from perijove.adapters.store_sql import copy_database, missing_file, open_store
 from perijove.adapters.system_clock import SystemClock
 from perijove.config.exposure import public_address, warnings
-from perijove.config.gateways import agent_url, gateways_of
+from perijove.config.gateways import agent_url, doubts_of_gateways, gateways_of
 from perijove.config.listen import parse_listen
 from perijove.config.load import Loaded, load
 from perijove.config.problems import Problems
@@ -395,7 +395,7 @@ async def _announce(loaded: Loaded, hub: Hub, metrics: Metrics, ready: asyncio.E
     link = await _first_link(hub)
     if link is not None:
         click.echo(f"Make the first administrator's account with this link (it works once, for a day):\n\n    {public}{link}\n")
-    for warning in warnings(loaded):
+    for warning in (*warnings(loaded), *doubts_of_gateways(loaded)):
         click.secho(warning, fg="yellow", err=True)
 
 

@@ -1,5 +1,6 @@
 """Where gateways are, by these settings, and where agents find them."""
 
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from perijove.config.exposure import public_address
@@ -23,3 +24,17 @@ def agent_url(loaded: Loaded) -> str:
     if settings.gateway.url or not gateways_of(settings):
         return settings.gateway.url
     return public_address(loaded).replace("http", "ws", 1) + settings.hub.base_url + PREFIX
+
+
+def doubts_of_gateways(loaded: Loaded) -> Iterator[str]:
+    """What an administrator should be warned of, one sentence or two for each."""
+    settings = loaded.settings
+    if not gateways_of(settings):
+        return
+    listen = parse_listen(settings.proxy.listen)
+    if not settings.gateway.url and not settings.hub.public_address and (listen.exposed or listen.path):
+        yield f"Warning: jobs would dial {agent_url(loaded)}, which leads nowhere from other machines. Set public_url in [hub], or url in [gateway]."
+    elif agent_url(loaded).startswith("ws:") and listen.exposed:
+        yield "Warning: jobs dial in without TLS: whoever listens on the way reads what people do, and the secrets of their jobs."
+    if settings.gateway.enabled and parse_listen(settings.gateway.listen).exposed:
+        yield "Warning: the gateway listens for other machines, and what proxies tell it is not encrypted. Let its port be reached by proxies and hubs only."
