@@ -46,6 +46,7 @@ def test_pieces_of_a_message_are_put_together_with_a_ping_in_between() -> None:
         b"\x82\x7f" + (LARGEST + 1).to_bytes(8, "big"),
         frames((Opcode.BINARY, b"x" * LARGEST, False), (Opcode.CONT, b"x", True)),
     ],
+    ids=["masked", "text", "continued", "begun-anew", "reserved-bits", "ping-in-parts", "too-long", "too-long-in-parts"],  # a mask is random
 )
 def test_what_no_server_may_send_is_refused(data: bytes) -> None:
     with pytest.raises(BrokenError):
