@@ -57,9 +57,9 @@ class OpenSsh:
         self._drop()
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="pj-ssh-"))
-        words = [*self._where(), "-o", "ControlMaster=yes", "-o", "ControlPersist=no", *self._through(), *_ALIVE, *_ONLY, "-N"]
-        # its standard error is ours: there it asks, of unknown host keys too
-        self._master = await self._start(words, err=None, given=asyncio.subprocess.DEVNULL)
+        words = [*self._where(), "-o", "ControlMaster=yes", "-o", "ControlPersist=no", *self._through(), *_ALIVE, *_ONLY]
+        # its standard error is ours: there it asks, of unknown host keys too; `cat` ends when we do, however that comes
+        self._master = await self._start([*words, "--", self._to.host, "cat"], err=None)
         try:
             async with asyncio.timeout(_SIGN_IN_S):
                 while self._master.returncode is None and not (self._folder / "s").exists():
@@ -118,12 +118,12 @@ class OpenSsh:
         # never past the shared connection: a new one of its own would ask for the second factor again
         only = (*_ONLY, "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ControlMaster=no", "-o", "ProxyCommand=false")
         words = [*self._where(), *([] if self._shared else self._through()), *only]
-        return await self._start([*words, "--", self._to.host, line], err=asyncio.subprocess.PIPE, given=asyncio.subprocess.PIPE, host=False)
+        return await self._start([*words, "--", self._to.host, line], err=asyncio.subprocess.PIPE)
 
-    async def _start(self, words: list[str], *, err: int | None, given: int, host: bool = True) -> asyncio.subprocess.Process:
-        argv = [self._program, *words, *(["--", self._to.host] if host else [])]
+    async def _start(self, words: list[str], *, err: int | None) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
         try:
-            return await asyncio.create_subprocess_exec(*argv, stdin=given, stdout=asyncio.subprocess.PIPE, stderr=err, limit=1 << 20)
+            return await asyncio.create_subprocess_exec(self._program, *words, stdin=pipe, stdout=pipe, stderr=err, limit=1 << 20)
         except FileNotFoundError:
             raise RefusedLoginError(f"There is no program {self._program} here.", "Install OpenSSH's client, or use --ssh asyncssh.") from None
 

@@ -155,6 +155,17 @@ async def test_a_connection_that_stands_is_used_and_left_alone(place: Place, tmp
         master.wait()
 
 
+async def test_no_connection_of_ours_outlives_us(place: Place) -> None:
+    ways = OpenSsh(Destination("login"), Someone(), options=["-F", str(place.sshd.config)])
+    await ways.login()
+    master = ways._master
+    assert master is not None
+    assert master.stdin is not None
+    master.stdin.close()  # as the system does for a process that was killed
+    assert await asyncio.wait_for(master.wait(), 20) == 0
+    await ways.aclose()
+
+
 class _TwoFactors(asyncssh.SSHServer):
     """Asks for a password and then for a code, as login nodes with a second factor do: no sshd does so without PAM."""
 
