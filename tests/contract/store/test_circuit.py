@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -158,6 +159,34 @@ async def test_a_connection_that_is_ended_is_no_outage(postgres: PostgresServer,
         await asyncio.gather(*(ask(store) for _ in range(50)))
         postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' AND pid <> pg_backend_pid()")
         await asyncio.gather(*(ask(store) for _ in range(50)))
+        assert store.condition().outages == 0
+
+
+async def test_a_long_transaction_is_left_alone_though_the_prober_lost_its_connection(postgres: PostgresServer, clock: FakeClock) -> None:
+    database = postgres.new_database()
+    runs, begun, go_on = 0, threading.Event(), threading.Event()
+
+    def long(tx: Tx) -> None:
+        nonlocal runs
+        runs += 1
+        tx.users.count()
+        begun.set()
+        assert go_on.wait(20)
+        tx.users.count()
+
+    probers = f"FROM pg_stat_activity WHERE datname = '{database}' AND query = 'SELECT 1'"
+    async with relayed(postgres) as relay, opened(relay, database, clock) as store:
+        await until(lambda: postgres.execute(f"SELECT count(*) {probers}") == [(1,)], "the prober")
+        reading = asyncio.create_task(store.read(long))
+        assert await asyncio.to_thread(begun.wait, 10)
+        came = relay.came
+        postgres.execute(f"SELECT pg_terminate_backend(pid) {probers}")
+        await until(lambda: relay.came > came, "the prober's next connection, for the transaction takes long")
+        await until(lambda: postgres.execute(f"SELECT count(*) {probers}") == [(1,)], "the prober")
+        await asyncio.sleep(circuit._GRACE_S * 2)  # those who wait too long would be cut off in this time
+        go_on.set()
+        await reading
+        assert runs == 1
         assert store.condition().outages == 0
 
 

@@ -144,8 +144,9 @@ class Circuit:
             self.away = error.message
 
     def _back(self) -> None:
-        if self.away is not None:
-            _log.info("the database is back")
+        if self.away is None:  # only our own connection was lost: those who wait may have good reasons
+            return
+        _log.info("the database is back")
         self.away = None
         self._doubted.clear()
         self._there.set()
