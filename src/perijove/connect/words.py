@@ -47,11 +47,16 @@ def session_name(text: str) -> str:
 
 
 def command_line(argv: Sequence[str]) -> str:
-    """One line that the login shell over there reads as exactly these words, be it of the Bourne or the C family. Raises BadInputError.
+    """One line that the login shell over there reads as exactly these words, be it of the Bourne or the C family, or fish. Raises BadInputError.
 
-    Line breaks and exclamation marks have no quoting that both understand; no word of ours has any, and what a person gave may not.
+    Line breaks and exclamation marks have no quoting that all understand; no word of ours has any, and what a person gave may not.
     """
     for word in argv:
         if not word.replace(_BETWEEN, "").isprintable() or "!" in word:
             raise BadInputError(f"{word!r} cannot be said to a login shell.", "Line breaks, control characters and '!' are not possible here.")
-    return shlex.join(argv)
+    return " ".join(map(_quoted, argv))
+
+
+def _quoted(word: str) -> str:
+    """Backslashes stand outside of quotes: within them, fish reads them otherwise than the rest."""
+    return r"\\".join(shlex.quote(part) if part else "" for part in word.split("\\")) or "''"

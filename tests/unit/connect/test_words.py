@@ -1,6 +1,7 @@
 """What is said to the login node."""
 
 import shlex
+import shutil
 import subprocess
 
 import pytest
@@ -18,6 +19,40 @@ _WORD = st.text(st.characters(exclude_characters="!", exclude_categories=("C", "
 def test_a_shell_reads_exactly_the_words(words: list[str]) -> None:
     said = subprocess.run(["sh", "-c", command_line(["printf", r"%s\0", *words])], capture_output=True, check=True).stdout
     assert said.decode().split("\0")[:-1] == words
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "tcsh", "fish", "zsh"])
+def test_login_shells_of_all_families_read_the_same(shell: str) -> None:
+    words = [
+        "",
+        "a b",
+        "$HOME",
+        "`id`",
+        "';id;'",
+        '"',
+        "\\",
+        "\\'",
+        "a\\",
+        "\\\\",
+        "*",
+        "ä€",
+        "--",
+        "a\x1fb",
+        "{a,b}",
+        "~",
+        "#",
+        "&&",
+        "$(id)",
+        "%",
+        "^x^y",
+        "[a]",
+    ]
+    program = shutil.which(shell)
+    if program is None:
+        assert shlex.split(command_line(words)) == words
+        return
+    done = subprocess.run([program, "-c", command_line(["printf", r"%s\0", *words])], capture_output=True, check=True)
+    assert done.stdout.decode().split("\0")[:-1] == words
 
 
 @given(st.lists(_WORD, min_size=1, max_size=5))
