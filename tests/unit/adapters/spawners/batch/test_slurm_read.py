@@ -7,7 +7,8 @@ import pytest
 from perijove.adapters.spawners.batch.slurm.facts import read_associations, read_cluster, read_duration, read_gpus
 from perijove.adapters.spawners.batch.slurm.read import read_exit_codes, read_pairs, read_sacct, read_squeue, read_state
 from perijove.domain.batch.status import Cause, Ending, State
-from perijove.processes.batch_helper.act import plain, trouble
+from perijove.processes.batch_helper.act import trouble
+from perijove.processes.batch_helper.run import plain
 
 
 def lines(*rows: str) -> str:
