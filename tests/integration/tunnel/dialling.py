@@ -50,7 +50,7 @@ class Dialling:
             **request.env,
             "PATH": os.environ["PATH"],
             "HOME": config.folder,
-            "TMPDIR": "/tmp",
+            "TMPDIR": config.folder,
             "PERIJOVE_AGENT": json.dumps(told),
             "PERIJOVE_AGENT_TOKEN": agent_token(config.token, handle.start_id),
         }
