@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from perijove.agent.environment.use import command_in
-from tests.integration.environments.conftest import Account
+from tests.integration.prepared_environments.conftest import Account
 
 
 def test_jupyterlab_is_installed_and_answers_from_its_environment(account: Account) -> None:

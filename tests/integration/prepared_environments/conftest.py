@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.environments.wheels import wheelhouse
+from tests.integration.prepared_environments.wheels import wheelhouse
 
 SOURCES = Path(__file__).parents[3] / "src"
 _MODULES = Path("/usr/share/modules/init/bash")

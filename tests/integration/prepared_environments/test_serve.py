@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from perijove.processes.agent_file import packed
-from tests.integration.environments.conftest import Account
-from tests.integration.environments.test_prepare import tiny
+from tests.integration.prepared_environments.conftest import Account
+from tests.integration.prepared_environments.test_prepare import tiny
 
 
 class Hub(http.server.ThreadingHTTPServer):

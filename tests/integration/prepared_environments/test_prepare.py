@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from perijove.agent.environment.use import command_in, server_words
-from tests.integration.environments.conftest import Account
+from tests.integration.prepared_environments.conftest import Account
 
 LAB: dict[str, Any] = {"name": "lab", "packages": ["jupyterlab", "tinykernel"]}
 

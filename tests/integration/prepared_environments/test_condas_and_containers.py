@@ -9,8 +9,8 @@ import pytest
 
 from perijove.agent.environment.trouble import TroubleError
 from perijove.agent.environment.use import command_in, server_words
-from tests.integration.environments.conftest import Account
-from tests.integration.environments.test_prepare import tiny
+from tests.integration.prepared_environments.conftest import Account
+from tests.integration.prepared_environments.test_prepare import tiny
 
 # As `micromamba create -y -p PREFIX …`: it refuses a folder that is there, and makes an environment with a script for those who enter it.
 _MICROMAMBA = f"""#!{sys.executable}
