@@ -130,6 +130,8 @@ class Program:
     argv: tuple[str, ...]
     environ: dict[str, str] = field(default_factory=dict)
     prologue: str = ""
+    epilogue: str = ""
+    """Of the same kind, after the program has ended, however it did; the scheduler's last signal ends it, too."""
 
     def mistakes(self) -> list[str]:
         found = []

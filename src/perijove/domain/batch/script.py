@@ -14,9 +14,7 @@ set -- "${{perijove_words[@]:{variables}}}"
 unset perijove_words perijove_word
 cd -- "$1" || exit 1
 shift
-{prologue}
-exec "$@"
-"""
+{program}"""
 
 
 def packed_script(program: Program, folder: str) -> str:
@@ -24,4 +22,26 @@ def packed_script(program: Program, folder: str) -> str:
     the person, so secrets may be in it."""
     words = [*(f"{name}={value}" for name, value in program.environ.items()), folder, *program.argv]
     packed = base64.b64encode(b"".join(word.encode() + b"\0" for word in words)).decode()
-    return _SCRIPT.format(packed=packed, variables=len(program.environ), prologue=program.prologue.rstrip())
+    return _SCRIPT.format(packed=packed, variables=len(program.environ), program=around(program.prologue, program.epilogue))
+
+
+_AND_THEN: Final = """\
+"$@" &
+perijove_program=$!
+for perijove_signal in TERM INT HUP USR1 USR2 CONT; do
+    trap "kill -$perijove_signal $perijove_program 2>/dev/null" "$perijove_signal"
+done
+while kill -0 "$perijove_program" 2>/dev/null; do wait "$perijove_program"; done
+wait "$perijove_program"
+perijove_status=$?
+trap '' TERM INT HUP
+"""
+
+
+def around(prologue: str, epilogue: str) -> str:
+    """The end of a job's script: the site's prologue, then the program that is in "$@". Without an epilogue the program takes the shell's place, so that
+    signals reach it; with one the shell passes them on, waits, runs the epilogue, and ends with the program's status."""
+    begin = f"{prologue.rstrip()}\n" if prologue.strip() else ""
+    if not epilogue.strip():
+        return f'{begin}exec "$@"\n'
+    return f'{begin}{_AND_THEN}{epilogue.rstrip()}\nexit "$perijove_status"\n'

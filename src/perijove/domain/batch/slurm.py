@@ -4,6 +4,7 @@ sbatch itself reads SBATCH_… variables and #SBATCH lines: whoever runs it hand
 """
 
 from perijove.domain.batch.request import JobRequest
+from perijove.domain.batch.script import around
 
 
 def sbatch_words(request: JobRequest) -> list[str]:
@@ -37,7 +38,7 @@ def duration(seconds: int) -> str:
     return f"{days}-{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
 
 
-def job_script(prologue: str) -> str:
-    """The script of every job: the site's prologue, then the program in place of the shell, so that signals reach it. The program's words come
-    as arguments of the script and are never read by a shell."""
-    return f'#!/bin/bash\n:\n{prologue.rstrip()}\nexec "$@"\n' if prologue.strip() else '#!/bin/bash\nexec "$@"\n'
+def job_script(prologue: str, epilogue: str = "") -> str:
+    """The script of every job: the site's prologue and epilogue around the program, whose words come as arguments of the script and are never
+    read by a shell."""
+    return f"#!/bin/bash\n{':' + chr(10) if prologue.strip() else ''}{around(prologue, epilogue)}"

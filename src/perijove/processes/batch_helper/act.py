@@ -50,7 +50,7 @@ def _submit(question: dict[str, Any], rules: Rules) -> Answer:
     already = _living(request.name, rules)
     if already is not None:
         return already
-    script = job_script(program.prologue or rules.prologue)
+    script = job_script(program.prologue or rules.prologue, program.epilogue or rules.epilogue)
     with Sealed(script.encode()) as script_file, Sealed(_packed(program.environ)) as environ_file:
         # never with --export: any value of it makes sbatch ignore the file
         words = ["--parsable", *sbatch_words(request), f"--export-file={environ_file}", f"/proc/self/fd/{script_file}", *program.argv]
@@ -100,23 +100,29 @@ def _cancel(question: dict[str, Any], rules: Rules) -> Answer:
 
 
 def _program(given: dict[str, Any], rules: Rules) -> Program:
-    _only(given, {"argv", "environ", "prologue"})
+    _only(given, {"argv", "environ", "prologue", "epilogue"})
     argv, environ, prologue = given.get("argv"), given.get("environ") or {}, given.get("prologue") or ""
-    if not isinstance(argv, list | tuple) or any(not isinstance(word, str) for word in argv) or not isinstance(prologue, str):
+    epilogue = given.get("epilogue") or ""
+    if (
+        not isinstance(argv, list | tuple)
+        or any(not isinstance(word, str) for word in argv)
+        or not isinstance(prologue, str)
+        or not isinstance(epilogue, str)
+    ):
         raise BadInputError("A program's argv is a list of words.")
     if not isinstance(environ, dict) or any(not isinstance(value, str) for value in environ.values()):
         raise BadInputError("A program's environ is an object of texts.")
     person = pwd.getpwuid(os.getuid())
     own = {"HOME": person.pw_dir, "USER": person.pw_name, "LOGNAME": person.pw_name, "SHELL": person.pw_shell or "/bin/sh"}
-    program = Program(argv=tuple(argv), environ={"PATH": "/usr/local/bin:/usr/bin:/bin"} | environ | own, prologue=prologue)
+    program = Program(argv=tuple(argv), environ={"PATH": "/usr/local/bin:/usr/bin:/bin"} | environ | own, prologue=prologue, epilogue=epilogue)
     mistakes = program.mistakes()
     if mistakes:
         raise BadInputError(" ".join(mistakes))
     if rules.restricted:
         if program.argv[0] not in rules.programs:
             raise NotAllowed(f"Jobs may not run {shown(program.argv[0])}: the rules name {', '.join(rules.programs)}.")
-        if prologue and prologue != rules.prologue:
-            raise NotAllowed("The prologue of jobs is the one in the rules of this program; it cannot be sent.")
+        if (prologue and prologue != rules.prologue) or (epilogue and epilogue != rules.epilogue):
+            raise NotAllowed("The prologue and the epilogue of jobs are those in the rules of this program; they cannot be sent.")
         strange = sorted(name for name in environ if not rules.allow_variable(name))
         if strange:
             raise NotAllowed(f"Variables that the rules do not allow: {', '.join(strange)}.")

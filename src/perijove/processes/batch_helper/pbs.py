@@ -32,7 +32,9 @@ def submit(request: JobRequest, program: Program, rules: Rules) -> Answer:
         return already
     # PBS does not tell a job how long it may run
     limit = {} if request.time_limit_s is None else {"PBS_WALLTIME": str(request.time_limit_s)}
-    whole = Program(argv=program.argv, environ=program.environ | limit, prologue=program.prologue or rules.prologue)
+    whole = Program(
+        argv=program.argv, environ=program.environ | limit, prologue=program.prologue or rules.prologue, epilogue=program.epilogue or rules.epilogue
+    )
     script = packed_script(whole, request.folder or program.environ["HOME"])
     code, out, err = run(rules, "qsub", words, given=script.encode())
     if code:

@@ -20,12 +20,13 @@ class NotAllowed(Exception):  # noqa: N818 — an answer, not a fault
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """`programs`: the first words a job's program may have; () any, which only a hub that is the person itself gets. `variables`: shell patterns of
-    the names that may be set. `prologue`: shell that runs before the program. `audit`: a syslog socket, "" for none. `scheduler`: "slurm" or "pbs";
-    for the latter `gpu_type` is the site's own resource that names a GPU's type."""
+    the names that may be set. `prologue`, `epilogue`: shell that runs before the program and after it. `audit`: a syslog socket, "" for none.
+    `scheduler`: "slurm" or "pbs"; for the latter `gpu_type` is the site's own resource that names a GPU's type."""
 
     programs: tuple[str, ...] = ()
     variables: tuple[str, ...] = _VARIABLES
     prologue: str = ""
+    epilogue: str = ""
     bin: str = _BIN
     slurm_conf: str = ""
     scheduler: str = "slurm"

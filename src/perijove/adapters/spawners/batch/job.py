@@ -68,7 +68,7 @@ class Jobs:
             "PERIJOVE_AGENT": json.dumps({name: value for name, value in told.items() if value is not None}),
             "PERIJOVE_AGENT_TOKEN": self._context.agent_token(handle.start_id),
         }
-        return Program(argv=(config.agent, "serve"), environ=environ, prologue=config.prologue)
+        return Program(argv=(config.agent, "serve"), environ=environ, prologue=config.prologue, epilogue=config.epilogue)
 
 
 def _report_url(request: StartRequest) -> str:

@@ -40,19 +40,22 @@ class SlurmSpawner(BatchSpawner):
 
 def _queue(config: Settings, clock: Clock) -> Queue:
     if config.rest is not None:
-        return _by_rest(config.rest, config.prologue, clock)
+        return _by_rest(config.rest, clock)
     commands = Commands(bin=config.bin, slurm_conf=config.slurm_conf)
     if config.helper:
         return SlurmQueue(commands, ThroughSudo(helper=config.helper, rules=config.rules))
     return SlurmQueue(commands, AsMyself(commands=commands))
 
 
-def _by_rest(rest: RestSettings, prologue: str, clock: Clock) -> Queue:
-    tokens = KeyTokens(key_file=Path(rest.key_file), clock=clock) if rest.key_file else TokenCommand(command=tuple(shlex.split(rest.token_command)), clock=clock)
+def _by_rest(rest: RestSettings, clock: Clock) -> Queue:
+    tokens = (
+        KeyTokens(key_file=Path(rest.key_file), clock=clock)
+        if rest.key_file
+        else TokenCommand(command=tuple(shlex.split(rest.token_command)), clock=clock)
+    )
     return RestQueue(
         Rest(url=rest.url, tokens=tokens, ca_file=rest.ca_file),
         account=rest.account,
         kept_s=rest.kept,
         sees_all_jobs=rest.sees_all_jobs,
-        prologue=prologue,
     )

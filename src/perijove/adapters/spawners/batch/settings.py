@@ -48,6 +48,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whose jobs they are: the account on the cluster of the person {username}."""
     prologue: str = ""
     """Shell that runs in each job before the server. With a helper, it is in its rules instead."""
+    epilogue: str = ""
+    """Shell that runs in each job after the server has ended. With a helper, it is in its rules instead."""
     dial: tuple[str, ...] = ()
     """What jobs dial, wss://host/tunnel/; empty: this hub's own address."""
     ca_file: str = ""
@@ -98,8 +100,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError("agent must be the absolute path of the file that `perijove agent` wrote")
         if self.rest is not None and (self.helper or not (self.rest.key_file or self.rest.token_command)):
             raise ValueError("rest needs key_file or token_command, and no helper")
-        if self.helper and self.prologue:
-            raise ValueError("with a helper, the prologue stands in its rules")
+        if self.helper and (self.prologue or self.epilogue):
+            raise ValueError("with a helper, prologue and epilogue stand in its rules")
         if "{username}" not in self.unix_name:
             raise ValueError("unix_name must have {username} in it")
         try:

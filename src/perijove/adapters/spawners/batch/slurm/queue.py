@@ -55,7 +55,9 @@ class SlurmQueue:
         if said.code:
             words = plain(said.err or said.out)
             if trouble(said.err or said.out) == "not-allowed":
-                raise NotAllowedError(f"Slurm does not let the hub prolong jobs: {words}.", "The administrator can make the hub's account an operator.")
+                raise NotAllowedError(
+                    f"Slurm does not let the hub prolong jobs: {words}.", "The administrator can make the hub's account an operator."
+                )
             _raise(trouble(said.err or said.out), words)
 
     async def query(self, jobs: Collection[JobId]) -> Mapping[JobId, JobStatus]:

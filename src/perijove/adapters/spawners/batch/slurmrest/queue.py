@@ -25,13 +25,12 @@ _UNKNOWN_JOB, _OVER = 2017, frozenset({2017, 2021})
 class RestQueue:
     """Implements ports.batch.Queue. Keeps nothing between calls."""
 
-    def __init__(self, rest: Rest, *, account: str, kept_s: float = 300.0, sees_all_jobs: bool = True, prologue: str = "") -> None:
-        """`account`: who asks, an operator where jobs are private. `kept_s`: MinJobAge, which slurmrestd does not tell. `prologue`: the site's."""
+    def __init__(self, rest: Rest, *, account: str, kept_s: float = 300.0, sees_all_jobs: bool = True) -> None:
+        """`account`: who asks, an operator where jobs are private. `kept_s`: MinJobAge, which slurmrestd does not tell."""
         self._rest = rest
         self._account = account
         self._kept_s = kept_s
         self._sees_all_jobs = sees_all_jobs
-        self._prologue = prologue
 
     async def submit(self, person: str, request: JobRequest, program: Program) -> JobId:
         request.checked()
@@ -42,7 +41,7 @@ class RestQueue:
         if already:
             return min((one.job for one in already), key=int)
         version = (await self._rest.offer(person)).version
-        answer = await self._rest.ask("POST", "job/submit", person, submission(request, program, version, self._prologue))
+        answer = await self._rest.ask("POST", "job/submit", person, submission(request, program, version))
         job = read.number(answer.get("job_id"))
         _check(answer, submitted=True)
         if not job:
@@ -146,7 +145,7 @@ class RestQueue:
         return [read.read_job(row) for row in read.rows(answer, "jobs")]
 
 
-def submission(request: JobRequest, program: Program, version: int, prologue: str = "") -> dict[str, Any]:
+def submission(request: JobRequest, program: Program, version: int) -> dict[str, Any]:
     """The body of job/submit. `signal` is left out: slurmrestd takes none for the first process alone, and the job knows its own end. The program's
     words are in the script: with `argv` slurmrestd 22.05 breaks its own memory."""
     lists = version >= read.LISTS_FROM
@@ -157,7 +156,7 @@ def submission(request: JobRequest, program: Program, version: int, prologue: st
     minutes = None if request.time_limit_s is None else -(-request.time_limit_s // 60)
     gpus = ",".join(f"gpu:{one.kind}:{one.count}" if one.kind else f"gpu:{one.count}" for one in request.gpus)
     environ = {"PATH": "/usr/local/bin:/usr/bin:/bin"} | program.environ
-    script = packed_script(Program(argv=program.argv, prologue=program.prologue or prologue), request.folder or "/")
+    script = packed_script(Program(argv=program.argv, prologue=program.prologue, epilogue=program.epilogue), request.folder or "/")
     job: dict[str, Any] = {
         "name": request.name, "comment": request.comment or None, "partition": request.partition, "account": request.account, "qos": request.qos,
         "time_limit": counted(minutes), "cpus_per_task": request.cpus, "memory_per_node": counted(request.memory_mb),
