@@ -266,8 +266,11 @@ async def _watched(queue: Queue) -> AsyncIterator[JobWatch]:
 async def test_a_hub_that_is_the_person_needs_no_sudo_and_can_be_nobody_else(site: Site) -> None:
     commands = Commands(slurm_conf=str(site.slurm.conf))
     queue = SlurmQueue(commands, AsMyself(commands=commands))
-    job = await queue.submit("root", asked(site), Program(argv=("/bin/true",), prologue="true"))
-    assert (await until(queue, job, ended)).ending == Ending(Cause.FINISHED, 0)
+    after = site.folder / "after"
+    program = Program(argv=("/bin/sh", "-c", "exit 4"), prologue="true", epilogue=f"echo $SLURM_JOB_ID > {after}")
+    job = await queue.submit("root", asked(site), program)
+    assert (await until(queue, job, ended)).ending == Ending(Cause.FAILED, 4)
+    assert after.read_text().strip() == job
     with pytest.raises(NotAllowedError, match=r"runs as root and cannot submit jobs as pj-"):
         await queue.submit(site.alice, asked(site), SLEEP)
 

@@ -42,7 +42,7 @@ def by_key(cluster: Slurm) -> Tokens:
 
 def queue(cluster: Slurm, tokens: Tokens | None = None, *, tcp: bool = False) -> RestQueue:
     url = f"http://127.0.0.1:{cluster.rest_port}" if tcp else f"http+unix://{quote(str(cluster.rest_socket), safe='')}"
-    return RestQueue(Rest(url=url, tokens=tokens or by_key(cluster)), account="slurm", kept_s=5, prologue="export PROLOGUE=ran")
+    return RestQueue(Rest(url=url, tokens=tokens or by_key(cluster)), account="slurm", kept_s=5)
 
 
 def asked(tmp: Path | None = None, **more: object) -> JobRequest:
@@ -66,7 +66,7 @@ async def test_a_job_runs_as_the_person_with_its_words_its_gpu_and_only_what_was
     folder.mkdir()
     os.chown(folder, pwd.getpwnam(alice).pw_uid, -1)
     told = 'echo "$(id -un)|$CUDA_VISIBLE_DEVICES|$SLURM_JOB_ID|$JUPYTERHUB_X|$PROLOGUE|$1"; exit 3'
-    program = Program(argv=("/bin/bash", "-c", told, "-", "a b; touch /tmp/no"), environ={"JUPYTERHUB_X": "x,y 'z\""})
+    program = Program(argv=("/bin/bash", "-c", told, "-", "a b; touch /tmp/no"), environ={"JUPYTERHUB_X": "x,y 'z\""}, prologue="export PROLOGUE=ran")
     request = asked(folder, gpus=(Gpus(1, "fake"),), cpus=2, memory_mb=200, time_limit_s=600)
     asking = queue(cluster)
     job = await asking.submit(alice, request, program)
