@@ -11,7 +11,7 @@ from perijove.adapters.spawners.batch.state import State
 from perijove.domain.batch.options import requested
 from perijove.domain.batch.request import JobRequest, Program
 from perijove.domain.errors import SpawnerError
-from perijove.domain.server import JsonObject
+from perijove.domain.server import JsonObject, ServerId
 from perijove.ports.plugin import PluginContext
 from perijove.ports.spawner import Handle, StartRequest
 from perijove.wire.agents import is_start_id
@@ -23,12 +23,25 @@ class Jobs:
     def __init__(self, config: Config, context: PluginContext) -> None:
         self._config = config
         self._context = context
+        self._site = context.secrets.key("batch jobs").hex()[:8]
+
+    @property
+    def prefix(self) -> str:
+        """How the names of all jobs of this site begin, and of no other site's on the cluster."""
+        return f"perijove-{self._site}-"
 
     def name(self, handle: Handle) -> str:
-        """Unique among all jobs of the cluster."""
+        """Unique among all jobs of the cluster; says whose attempt it is."""
         if not is_start_id(handle.start_id):
             raise SpawnerError(f"The start {handle.start_id!r} has an id that no job can be named after.", "This is a fault of the hub.")
-        return f"perijove-{handle.start_id}"
+        return f"{self.prefix}{handle.server_id}-{handle.start_id}"
+
+    def meant(self, name: str) -> tuple[ServerId, str] | None:
+        """The server and the attempt that a job of ours is named after; None if it is not named as ours are."""
+        number, dash, start_id = name.removeprefix(self.prefix).partition("-")
+        if not (name.startswith(self.prefix) and dash and number.isdecimal()):
+            return None
+        return ServerId(int(number)), start_id
 
     def person(self, handle: Handle) -> str:
         return self.person_of(handle.user_name)

@@ -45,8 +45,19 @@ SPENT_S: Final = 900.0
 """For so long after a stop a job is looked for that somebody who was paused may still submit."""
 SWEEP_S: Final = 15.0
 IDLE_S: Final = 600.0
-"""A replica that was not asked to look after servers for so long leaves that to others."""
+"""A job after which nobody asked for so long is not followed any more: another replica looks after it."""
+ORPHANS_S: Final = 600.0
+"""How often it is looked for jobs that belong to no server, and how old they are at least."""
 _WAITS: Final = frozenset({JobState.PENDING, JobState.REQUEUED, JobState.STARTING})
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """A queue may have this beside the port's methods."""
+
+    async def living(self, prefix: str) -> Sequence[JobStatus]:
+        """All jobs that wait or run and whose names begin so. It may be costly, and is asked every ten minutes."""
+        ...
 
 
 @runtime_checkable
@@ -70,8 +81,10 @@ class BatchSpawner:
         self._watch = JobWatch(queue, context.clock, sees_all_jobs=config.sees_all_jobs)
         self._facts = ClusterFacts(queue, context.clock)
         self._starting: set[JobId] = set()
-        self._polled: set[JobId] = set()
-        self._polled_at = 0.0
+        self._asked: dict[JobId, float] = {}
+        """When somebody asked after a job, last."""
+        self._store = context.store
+        self._orphans_at = context.clock.monotonic()
         self._spent: dict[str, tuple[float, str]] = {}
 
     @property
@@ -106,7 +119,9 @@ class BatchSpawner:
             yield Progress("Submitting the job", 5)
             async for event in self._submit(request, state):
                 yield event
-                job = read_state(event.state).job if isinstance(event, Checkpoint) else job
+                if isinstance(event, Checkpoint):
+                    state = read_state(event.state)
+                    job = state.job
         if job is None:
             return
         self._starting.add(job)
@@ -115,9 +130,9 @@ class BatchSpawner:
                 yield event
         finally:
             self._starting.discard(job)
-            if job not in self._polled:
+            if job not in self._asked:
                 self._watch.forget(job)
-        yield Address(f"tunnel://{handle.start_id}", state.with_job(job).as_json())
+        yield Address(f"tunnel://{handle.start_id}", state.as_json())
 
     async def _submit(self, request: StartRequest, state: State) -> AsyncIterator[StartEvent]:
         """Until there is exactly one job by this name; the last event is a Checkpoint with its number."""
@@ -125,7 +140,7 @@ class BatchSpawner:
         while True:
             try:
                 job = await self._queue.submit(state.person, wanted, program)
-                yield Checkpoint(state.with_job(await self._only_one(state, job)).as_json())
+                yield Checkpoint(state.with_job(await self._only_one(state, job), self._clock.now().timestamp()).as_json())
             except QueueAwayError as error:
                 yield Progress(f"The scheduler does not take jobs just now; trying again. {error.message}", 5, waits=True)
                 await self._clock.sleep(AGAIN_S)
@@ -144,14 +159,14 @@ class BatchSpawner:
     async def _until_running(self, state: State, job: JobId) -> AsyncIterator[StartEvent]:
         """Raises SpawnerError if it will not run."""
         yield Progress(f"Job {job} is in the queue.", 10, waits=True)
-        began = self._clock.monotonic()
+        began = state.since or self._clock.now().timestamp()
         news = self._watch.news(job)
         pending: asyncio.Task[Sight] | None = None
         limit_s = self._config.queue_timeout
         try:
             while True:
                 pending = pending or asyncio.ensure_future(anext(news))  # noqa: TID251 - cancelled below
-                left_s = began + limit_s - self._clock.monotonic() if limit_s else None
+                left_s = began + limit_s - self._clock.now().timestamp() if limit_s else None
                 await asyncio.wait({pending}, timeout=None if left_s is None else max(0.0, left_s))
                 if not pending.done():
                     await self._queue.cancel(state.person, job)
@@ -194,15 +209,10 @@ class BatchSpawner:
         except SpawnerError as error:
             return [Unclear(str(error)) for _ in handles]
         jobs = [state.job or _living(found.get(state.name, ())) if state is not None else None for state in states]
-        self._note_polled({job for job in jobs if job is not None})
+        now = self._clock.monotonic()
+        self._asked |= {job: now for job in jobs if job is not None}
         sights = await self._watch.seen([job for job in jobs if job is not None])
         return [Exited(None, "The job was never submitted.") if job is None else self._status(sights.get(job, Sight())) for job in jobs]
-
-    def _note_polled(self, jobs: set[JobId]) -> None:
-        """Jobs that nobody asks after any more are not followed any more."""
-        for job in self._polled - jobs - self._starting:
-            self._watch.forget(job)
-        self._polled, self._polled_at = jobs, self._clock.monotonic()
 
     def _status(self, sight: Sight) -> Status:
         status = sight.status
@@ -216,6 +226,8 @@ class BatchSpawner:
                 return Running()
             case JobState.UNKNOWN:
                 return Unclear(str(words))
+            case _ if hopeless(status):
+                return Exited(None, words.text, words.advice)  # put back into the queue, and no longer startable: it is cancelled
             case _:
                 return Pending(str(words), self._waiting_again(words.text, status))
 
@@ -240,8 +252,8 @@ class BatchSpawner:
             await self._queue.cancel(state.person, job, force=True)
             await self._until_ended(job)
         finally:
-            if job not in self._polled:
-                self._watch.forget(job)
+            self._asked.pop(job, None)
+            self._watch.forget(job)
 
     async def _until_ended(self, job: JobId) -> None:
         self._watch.follow(job)
@@ -257,9 +269,14 @@ class BatchSpawner:
             await self._clock.sleep(SWEEP_S)
             now = self._clock.monotonic()
             self._spent = {name: spent for name, spent in self._spent.items() if spent[0] > now}
-            if self._polled and now - self._polled_at > IDLE_S:
-                self._note_polled(set())
+            for job in [job for job, at in self._asked.items() if now - at > IDLE_S]:
+                del self._asked[job]
+                if job not in self._starting:
+                    self._watch.forget(job)
             try:
+                if self._asked and now - self._orphans_at > ORPHANS_S:
+                    self._orphans_at = now
+                    await self._cancel_orphans()
                 for name, jobs in (await self._queue.find(list(self._spent)) if self._spent else {}).items():
                     for one in jobs:
                         if one.alive:
@@ -267,6 +284,20 @@ class BatchSpawner:
                             await self._queue.cancel(self._spent[name][1], one.job)
             except SpawnerError as error:
                 _log.warning("late jobs cannot be looked for", problem=str(error))
+
+    async def _cancel_orphans(self) -> None:
+        """Jobs of this site that belong to no server, whoever forgot them. Asked by whoever looks after the servers."""
+        if not isinstance(self._queue, Lists):
+            return
+        old = self._clock.now() - timedelta(seconds=ORPHANS_S)
+        for one in await self._queue.living(self._jobs.prefix):
+            meant = self._jobs.meant(one.name)
+            if meant is None or one.submitted is None or one.submitted > old:
+                continue
+            server = await self._store.read(lambda tx: tx.servers.get(meant[0]))  # noqa: B023 - read at once
+            if server is None or server.start_id != meant[1] or server.stopped:
+                _log.warning("a job that belongs to no server is cancelled", job=one.job, name=one.name, person=one.user)
+                await self._queue.cancel(one.user, one.job)
 
     async def log_tail(self, handle: Handle, max_bytes: int) -> str:  # noqa: ARG002 - the port's
         """The hub has it from the job's own reports."""

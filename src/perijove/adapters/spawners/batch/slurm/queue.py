@@ -49,6 +49,11 @@ class SlurmQueue:
                 found.setdefault(one.name, []).append(one)
         return found
 
+    async def living(self, prefix: str) -> Sequence[JobStatus]:
+        """All jobs that wait or run and whose names begin so; one question about the whole cluster. Raises QueueAwayError."""
+        said = await self._ask("squeue", "--noheader", "--all", f"--format={read.SQUEUE_FORMAT}")
+        return [one for one in read.read_squeue(said.out) if one.name.startswith(prefix) and one.alive]
+
     async def prolong(self, job: JobId, by_s: int) -> None:
         """As the hub, which must be an operator. In whole minutes. Raises QueueAwayError, RefusedByQueueError."""
         said = await self._commands.ask("scontrol", "update", f"JobId={job}", f"TimeLimit=+{by_s // 60}")
