@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from perijove.adapters.keys import Keys
 from perijove.adapters.spawners.batch.on_pbs import PbsConfig, PbsSpawner
 from perijove.adapters.system_clock import SystemClock
 from perijove.domain.server import ServerId
@@ -56,7 +57,7 @@ async def spawner(pbs: Path, tmp_path: Path) -> AsyncIterator[PbsSpawner]:
     config = msgspec.convert({"agent": "/bin/echo", "bin": str(pbs), "dial": ["wss://h/tunnel/"], "unix_name": "{username}"}, PbsConfig)
     unused: Any = None
     context = PluginContext(
-        state_dir=tmp_path, runtime_dir=tmp_path, base_url="/", exposed=False, store=unused, clock=Quick(), secrets=unused,
+        state_dir=tmp_path, runtime_dir=tmp_path, base_url="/", exposed=False, store=unused, clock=Quick(), secrets=Keys("m" * 40),
         agent_token=lambda start: f"token of {start}",
     )  # fmt: skip
     async with PbsSpawner.open(config, context) as opened:
