@@ -166,9 +166,7 @@ class BatchSpawner:
         try:
             while True:
                 pending = pending or asyncio.ensure_future(anext(news))  # noqa: TID251 - cancelled below
-                left_s = began + limit_s - self._clock.now().timestamp() if limit_s else None
-                await asyncio.wait({pending}, timeout=None if left_s is None else max(0.0, left_s))
-                if not pending.done():
+                if not await self._done(pending, began + limit_s - self._clock.now().timestamp() if limit_s else None):
                     await self._queue.cancel(state.person, job)
                     raise SpawnerError(
                         f"The job did not begin within {limit_s / 60:.0f} minutes and was cancelled.", "Ask for less, or try at another time."
@@ -190,6 +188,18 @@ class BatchSpawner:
         finally:
             if pending is not None:
                 pending.cancel()
+
+    async def _done(self, task: "asyncio.Task[Any]", within_s: float | None) -> bool:
+        """Whether it is by then, by the hub's clock; it goes on if not."""
+        if within_s is None:
+            await asyncio.wait({task})
+            return True
+        sleeping = asyncio.ensure_future(self._clock.sleep(max(0.0, within_s)))  # noqa: TID251 - cancelled below
+        try:
+            await asyncio.wait({task, sleeping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+        return task.done()
 
     def _waiting(self, job: JobId, sight: Sight) -> Progress:
         status = sight.status
@@ -245,13 +255,13 @@ class BatchSpawner:
             if job is None:
                 return
         await self._queue.cancel(state.person, job)
+        ending = asyncio.ensure_future(self._until_ended(job))  # noqa: TID251 - cancelled below
         try:
-            async with asyncio.timeout(grace_s + 10.0):  # Slurm's own wait before it kills comes on top
-                await self._until_ended(job)
-        except TimeoutError:
-            await self._queue.cancel(state.person, job, force=True)
-            await self._until_ended(job)
+            if not await self._done(ending, grace_s + 10.0):  # Slurm's own wait before it kills comes on top
+                await self._queue.cancel(state.person, job, force=True)
+            await ending
         finally:
+            ending.cancel()
             self._asked.pop(job, None)
             self._watch.forget(job)
 
