@@ -95,8 +95,18 @@ def plugins_page(title: str, group: str) -> Callable[[], Iterator[str]]:
             if point.dist is not None and point.dist.name == "perijove":
                 plugin = point.load()
                 yield from section(f'use = "{point.name}"', plugin.Config, inspect.getdoc(plugin) or "")
+                for field, inner in inner_sections(plugin.Config):
+                    yield from section(f'[{title.lower().removesuffix("s")}.{field}] with use = "{point.name}"', inner)
 
     return page
+
+
+def inner_sections(kind: type[Struct]) -> Iterator[tuple[str, type[Struct]]]:
+    """Settings that are tables of their own."""
+    for field in fields(kind):
+        for part in (field.type, *getattr(field.type, "__args__", ())):
+            if is_struct(part):
+                yield field.name, part
 
 
 def section(title: str, kind: type[Struct], said: str = "") -> Iterator[str]:
