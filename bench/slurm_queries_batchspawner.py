@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from batchspawner import SlurmSpawner
 
 
-class Submitted(SlurmSpawner):
+class Submitted(SlurmSpawner):  # type: ignore[misc]  # it carries no types
     """Its job is in the queue already."""
 
     server = None
