@@ -97,7 +97,7 @@ async def test_what_is_well_is_called_well_and_the_way_back_is_seen_from_a_node(
     assert any("accounting" in one.topic and one.verdict is Verdict.WARNING for one in found)
     assert "tcp" in about(found, "way from node to hub", Verdict.GOOD)[0]
     assert any("It runs on" in text or "waits" in text for text in said)
-    assert not clinic.site.slurm.command("squeue", "-h", "-o", "%i").split()
+    clinic.site.slurm.until(lambda: not clinic.site.slurm.command("squeue", "-h", "-o", "%i").split(), "the job is gone", within_s=90)
 
 
 async def test_ways_to_the_hub_that_fail_are_named_by_the_step_at_which_they_fail(clinic: Clinic) -> None:
@@ -187,7 +187,7 @@ async def test_a_job_that_does_not_begin_is_no_verdict_on_nodes_and_is_taken_bac
         slurm.command("scontrol", "update", "partitionname=main", "state=up")
     assert any("has not begun" in text for text in about(found, "test job", Verdict.WARNING))
     assert any("partition is closed" in text for text in said)
-    slurm.until(lambda: not slurm.command("squeue", "-h", "-o", "%i").split(), "it is taken back")
+    slurm.until(lambda: not slurm.command("squeue", "-h", "-o", "%i", "--states=PENDING").split(), "it is taken back")
 
 
 async def test_private_jobs_accounts_and_an_accounting_that_is_away_are_found(accounted: Site) -> None:
