@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import pkgutil
 import sys
 import textwrap
 from argparse import SUPPRESS
@@ -16,6 +17,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec.structs import FieldInfo, fields
 from prometheus_client.metrics import MetricWrapperBase
 
+import perijove
 from perijove.cli import main as command
 from perijove.config.section import Secret
 from perijove.config.settings import Settings
@@ -267,17 +269,19 @@ def errors_page() -> Iterator[str]:
     yield "An error says what happened, what to do next, and who does it. The code stays the same from release to release.\n"
     yield "| code | HTTP status | who can mend it | |"
     yield "| --- | --- | --- | --- |"
-    for name in ("perijove.runtime", "perijove.ports.batch"):  # they load all parts, and with them all errors
-        import_module(name)
+    for part in pkgutil.walk_packages(perijove.__path__, "perijove."):  # what else was loaded must not change the page
+        if not part.name.endswith("__main__"):
+            import_module(part.name)
     kinds: dict[str, type[errors.PerijoveError]] = {}
     for kind in kinds_of(errors.PerijoveError):
-        kinds.setdefault(kind.code, kind)
+        if kind.__module__.startswith("perijove."):
+            kinds.setdefault(kind.code, kind)
     for kind in sorted(kinds.values(), key=lambda kind: (kind.status, kind.code)):
         yield f"| `{kind.code}` | {kind.status} | {kind.blame.value} | {cell((inspect.getdoc(kind) or '').partition(chr(10) * 2)[0])} |"
 
 
 def kinds_of(kind: type[errors.PerijoveError]) -> Iterator[type[errors.PerijoveError]]:
-    """The class and all below it, of all modules that a hub loads."""
+    """The class and all below it, of all modules that are loaded."""
     yield kind
     for child in sorted(kind.__subclasses__(), key=lambda child: child.__qualname__):
         yield from kinds_of(child)
