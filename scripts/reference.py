@@ -290,7 +290,7 @@ def kinds_of(kind: type[errors.PerijoveError]) -> Iterator[type[errors.PerijoveE
 def commands_page() -> Iterator[str]:
     """The help of every command."""
     yield "# Commands\n"
-    parent = click.Context(command, info_name="perijove")
+    parent = click.Context(command, info_name="perijove", **command.context_settings)  # click keeps the first help option it makes
     every = {
         **command.commands,
         **{f"{name} {one}": sub for name, group in command.commands.items() for one, sub in getattr(group, "commands", {}).items()},
