@@ -17,6 +17,8 @@ from perijove.web.ending import ASKED, ASKED_HUB_ALONE
 _FIRST_S: Final = 15.0
 _STEADY_S: Final = 30.0
 _MAX_PAUSE_S: Final = 30.0
+_MAX_PAUSE_ONCE_READY_S: Final = 4.0
+"""For one that came up before it died: it can be of use, so its site is not to be without it for long."""
 _MOST_OLDER: Final = 3
 """Proxies, or gateways, that gave way and still have upgraded connections; beyond these the oldest ends."""
 
@@ -51,9 +53,9 @@ class Part:
         if self.child is not None:
             child, code = self.child, self.child.poll()
             if code is None:
-                self._lived = self._lived or now - child.began > _FIRST_S
+                self._lived = self._lived or child.ready or now - child.began > _FIRST_S
                 return True
-            if not self._lived and code == 1 and now - child.began < _FIRST_S:
+            if not (self._lived or child.ready) and code == 1 and now - child.began < _FIRST_S:
                 return False
             self.child = None
             if self.name == "hub":  # requests that come now are not to wait for a hub that may never come
@@ -64,6 +66,8 @@ class Part:
             self._lived = True
             if now - child.began > _STEADY_S:
                 self._pause_s = 0.5
+            if child.ready:
+                self._pause_s = min(self._pause_s, _MAX_PAUSE_ONCE_READY_S)
             click.secho(f"The {self.name} ended with code {code}; starting it again in {self._pause_s:.1f} s.", fg="yellow", err=True)
             self._later(now)
         if now >= self._again_at:
