@@ -17,7 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.running.apart import Namespaces, namespaces
+
 NEEDED: Final = ("slurmctld", "slurmd", "sbatch", "munged")
+APART_NEEDS: Final = ("ip", "iptables")
 PACKAGES: Final = "slurmctld slurmd slurm-client munge sudo"
 REST_NEEDS: Final = ("slurmrestd", "setpriv")
 ACCOUNTING_NEEDS: Final = ("slurmdbd", "mariadbd", "mariadb-install-db")
@@ -26,7 +29,7 @@ _DAEMONS_S: Final = 30.0
 
 _CONF: Final = """\
 ClusterName={cluster}
-SlurmctldHost=localhost
+SlurmctldHost={controller}
 SlurmctldPort={controller_port}
 SlurmUser=slurm
 SlurmdUser=root
@@ -74,6 +77,8 @@ class Slurm:
     controller_port: int
     cluster: str
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    apart: Namespaces | None = None
+    """Where nodes are hosts of their own."""
     rest_port: int = 0
     """Where slurmrestd listens, besides `rest_socket`; 0: there is none."""
 
@@ -143,7 +148,8 @@ class Slurm:
         self.until(lambda: "UP" in self.command("scontrol", "ping", check=False), "the controller answers")
 
     def start_node(self, name: str) -> None:
-        self.start(name, "slurmd", "-D", "-N", name)
+        argv = ("slurmd", "-D", "-N", name)
+        self.start(name, *(self.apart.inside(name, *argv) if self.apart is not None else argv))
 
     def wait_for_nodes(self) -> None:
         self.until(self._all_idle, "the nodes are idle")
@@ -177,24 +183,27 @@ class Slurm:
                     os.kill(int(process.name), signal.SIGKILL)
 
 
-def missing(*, accounting: bool = False, rest: bool = False) -> str:
+def missing(*, accounting: bool = False, rest: bool = False, apart: bool = False) -> str:
     """Why it cannot be started here, or ""."""
     if os.geteuid() != 0:
         return "only root can start a Slurm whose nodes run jobs as other people"
-    needed = NEEDED + (ACCOUNTING_NEEDS if accounting else ()) + (REST_NEEDS if rest else ())
+    needed = NEEDED + (ACCOUNTING_NEEDS if accounting else ()) + (REST_NEEDS if rest else ()) + (APART_NEEDS if apart else ())
     lacking = [name for name in needed if shutil.which(name, path=_SYSTEM["PATH"]) is None]
     packages = PACKAGES + (" slurmdbd mariadb-server" if accounting else "") + (" slurmrestd slurm-wlm-jwt-plugin" if rest else "")
+    packages += " iproute2 iptables" if apart else ""
     return f"not installed: {', '.join(lacking)} (apt-get install {packages})" if lacking else ""
 
 
 @contextmanager
-def slurm(*, nodes: int = 2, gpus: int = 2, accounting: bool = False, rest: bool = False, min_job_age_s: int = 5, more: str = "") -> Generator[Slurm]:
+def slurm(
+    *, nodes: int = 2, gpus: int = 2, accounting: bool = False, rest: bool = False, apart: bool = False, min_job_age_s: int = 5, more: str = ""
+) -> Generator[Slurm]:
     """A cluster: `nodes` of 4 CPUs, 4000 MB and `gpus` GPUs of the type "fake" each; partitions main (a day) and short (two minutes, n1).
-    `rest`: with slurmrestd, which takes tokens. `more`: lines for slurm.conf. The start is tried again if somebody took a port in between."""
+    `rest`: with slurmrestd, which takes tokens. `apart`: each node has its own network, and no port there is reached from here but its daemon's. `more`: lines for slurm.conf. The start is tried again if somebody took a port in between."""
     for attempt in range(3):
         with ExitStack() as stack:
             try:
-                found = _started(stack, nodes, gpus, accounting=accounting, rest=rest, min_job_age_s=min_job_age_s, more=more)
+                found = _started(stack, nodes, gpus, accounting=accounting, rest=rest, apart=apart, min_job_age_s=min_job_age_s, more=more)
             except (TimeoutError, AssertionError):
                 if attempt == 2:
                     raise
@@ -203,13 +212,14 @@ def slurm(*, nodes: int = 2, gpus: int = 2, accounting: bool = False, rest: bool
             return
 
 
-def _started(stack: ExitStack, nodes: int, gpus: int, *, accounting: bool, rest: bool, min_job_age_s: int, more: str) -> Slurm:
+def _started(stack: ExitStack, nodes: int, gpus: int, *, accounting: bool, rest: bool, apart: bool, min_job_age_s: int, more: str) -> Slurm:
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)
     controller_port, database_port, *node_ports = free_ports(2 + nodes)
     names = tuple(f"n{number}" for number in range(1, nodes + 1))
-    found = Slurm(folder, names, controller_port, folder.name.replace("-", "").replace("_", "").lower())
+    hosts = namespaces(stack, names, node_ports[0]) if apart else None
+    found = Slurm(folder, names, controller_port, folder.name.replace("-", "").replace("_", "").lower(), apart=hosts)
     stack.callback(found.end_all)
     for name in ("munge", "state", "dev", *(f"spool/{name}" for name in names)):
         (folder / name).mkdir(parents=True)
@@ -219,13 +229,14 @@ def _started(stack: ExitStack, nodes: int, gpus: int, *, accounting: bool, rest:
         os.mknod(folder / f"dev/gpu{number}", 0o666 | 0o020000, os.makedev(1, 3))  # a node counts what is really there
     (folder / "gres.conf").write_text(f"NodeName=n[1-{nodes}] Name=gpu Type=fake File={folder}/dev/gpu[0-{gpus - 1}]\n" if gpus else "")
     lines = [
-        f"NodeName={name} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} CPUs=4 Boards=1 SocketsPerBoard=1 CoresPerSocket=4 ThreadsPerCore=1"
+        f"NodeName={name} NodeHostname=localhost {_reached(hosts, name, node_ports[0], port)} CPUs=4 Boards=1 SocketsPerBoard=1 CoresPerSocket=4 ThreadsPerCore=1"
         f" RealMemory=4000{f' Gres=gpu:fake:{gpus}' if gpus else ''} State=UNKNOWN"
         for name, port in zip(names, node_ports, strict=True)
     ]
     found.conf.write_text(
         _CONF.format(
             cluster=found.cluster,
+            controller=f"localhost({hosts.address})" if hosts is not None else "localhost",
             folder=folder,
             controller_port=controller_port,
             min_job_age_s=min_job_age_s,
@@ -250,6 +261,10 @@ def _started(stack: ExitStack, nodes: int, gpus: int, *, accounting: bool, rest:
     if rest:
         _start_rest(found, accounting=accounting)
     return found
+
+
+def _reached(hosts: Namespaces | None, name: str, common: int, own: int) -> str:
+    return f"NodeAddr={hosts.nodes[name][1]} Port={common}" if hosts is not None else f"NodeAddr=127.0.0.1 Port={own}"
 
 
 def _start_rest(found: Slurm, *, accounting: bool) -> None:
