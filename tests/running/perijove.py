@@ -116,12 +116,12 @@ class Running:
 
 
 @contextmanager
-def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | None = None) -> Iterator[Running]:
-    """Run `perijove COMMAND` with these settings. "{folder}" in them is the temporary folder, PROXY and HUB are listening addresses."""
+def perijove(settings: str, *, command: str = "up", environ: dict[str, str] | None = None, host: str = "127.0.0.1") -> Iterator[Running]:
+    """Run `perijove COMMAND` with these settings. "{folder}" in them is the temporary folder, PROXY and HUB are listening addresses at `host`."""
     with TemporaryDirectory(prefix="pj-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        proxy, hub = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        proxy, hub = f"{host}:{free_port()}", f"{host}:{free_port()}"
         config = folder / "perijove.toml"
         account = f"pj{token_hex(3)}-"
         meant = {"PROXY": proxy, "HUB": hub, "ACCOUNT": account}  # as words of their own: JUPYTERHUB_… is something else

@@ -199,7 +199,8 @@ def slurm(
     *, nodes: int = 2, gpus: int = 2, accounting: bool = False, rest: bool = False, apart: bool = False, min_job_age_s: int = 5, more: str = ""
 ) -> Generator[Slurm]:
     """A cluster: `nodes` of 4 CPUs, 4000 MB and `gpus` GPUs of the type "fake" each; partitions main (a day) and short (two minutes, n1).
-    `rest`: with slurmrestd, which takes tokens. `apart`: each node has its own network, and no port there is reached from here but its daemon's. `more`: lines for slurm.conf. The start is tried again if somebody took a port in between."""
+    `rest`: with slurmrestd, which takes tokens. `apart`: each node has its own network, and no port there is reached from here but its daemon's.
+    `more`: lines for slurm.conf. The start is tried again if somebody took a port in between."""
     for attempt in range(3):
         with ExitStack() as stack:
             try:

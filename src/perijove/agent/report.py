@@ -22,6 +22,8 @@ from perijove.agent.usage import gpus, usage
 from perijove.agent.websocket import tls_context
 
 _EVERY_S = (30.0, 60.0)
+_FIRST_ASK_S = (4.0, 20.0)
+"""Jobs that begin together must not all ask the controller together."""
 _SEND_S = 15.0
 _LAST_S = 3.0
 _GPU_TRIES = 3
@@ -43,7 +45,7 @@ class Reporter:
         self._session = secrets.token_hex(8)
         self._began = _time()
         self._ends_at = told(environ, self._began)
-        self._ask_at = self._began + _EVERY_S[1] if self._ends_at is None else self._before_end()
+        self._ask_at = self._began + random.uniform(*_FIRST_ASK_S) if self._ends_at is None else self._before_end()  # noqa: S311 - for jitter
         self._news = asyncio.Event()
         self._gpu_tries = _GPU_TRIES
         self._said = ""
@@ -57,8 +59,9 @@ class Reporter:
             self._news.clear()
             await self._look_at_end()
             await self.send(_SEND_S)
+            pause_s = min(random.uniform(*_EVERY_S), max(1.0, self._ask_at - _time()))  # noqa: S311 - not to come all at once
             try:
-                await asyncio.wait_for(self._news.wait(), random.uniform(*_EVERY_S))  # noqa: S311 - not to come all at once
+                await asyncio.wait_for(self._news.wait(), pause_s)
             except asyncio.TimeoutError:
                 continue
             await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - changes often come together
